@@ -141,6 +141,8 @@ class Facts:
     policy: TenantPolicy
     vip_callers: tuple[str, ...] = ()
     recent_calls: tuple[RecentCall, ...] = ()
+    source: str = ""
+    """Name of the source, or `api:<key name>`: who sets a presence."""
 
     @property
     def happened_at(self) -> Millis:

@@ -96,6 +96,7 @@ class RecentCall:
 
     number: str
     at: Millis
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,84 @@
+"""From facts to a decision. Pure: the same facts give the same decision, bit for bit, today and next year."""
+
+from gateway.domain.decision import Action, Decision, Facts, PlannedPush, Reason, TraceStep, Verdict
+from gateway.domain.event import EventKind, Millis
+from gateway.domain.push import PushState, derive_push_id
+from gateway.policy import badge as badges
+from gateway.policy.call import advance
+from gateway.policy.rules import PUSH_KIND, RULES, NotAsked, Passes, Rule, Speaks, Word
+
+
+def decide(facts: Facts) -> Decision:
+    """The verdict on one event, with what every rule said about it."""
+    words = [(rule, rule.word(facts)) for rule in RULES]
+    trace = _trace(words)
+    if facts.kind not in PUSH_KIND:
+        return _state_only(facts, trace)
+    for rule, word in words:
+        if isinstance(word, Speaks):
+            pushes = _planned(facts, word.not_before) if word.action is Action.DEFER else ()
+            return Decision(action=word.action, reason=rule.reason, trace=trace, pushes=pushes)
+    return _allowed(facts, trace)
+
+
+def _trace(words: list[tuple[Rule, Word]]) -> tuple[TraceStep, ...]:
+    steps = []
+    decided = False
+    for rule, word in words:
+        match word:
+            case Speaks(detail=detail):
+                verdict = Verdict.WOULD_DECIDE if decided else Verdict.DECIDED
+                decided = True
+            case Passes(detail=detail):
+                verdict = Verdict.PASSED
+            case NotAsked(detail=detail):
+                verdict = Verdict.NOT_APPLICABLE
+        steps.append(TraceStep(rule=rule.reason, verdict=verdict, detail=detail))
+    return tuple(steps)
+
+
+def _state_only(facts: Facts, trace: tuple[TraceStep, ...]) -> Decision:
+    event = facts.event
+    if event.kind is EventKind.PRESENCE_CHANGED:
+        changed = event.presence != facts.presence.status
+        detail = f"presence {facts.presence.status} -> {event.presence}" if changed else f"presence is {event.presence}"
+    else:
+        changed = advance(event, facts.call) != facts.call
+        detail = f"{event.kind} of the call is {'news' if changed else 'known already'}"
+    return _none(changed, detail, trace)
+
+
+def _none(changed: bool, detail: str, trace: tuple[TraceStep, ...]) -> Decision:
+    reason = Reason.STATE_CHANGED if changed else Reason.STATE_UNCHANGED
+    step = TraceStep(rule=reason, verdict=Verdict.DECIDED, detail=detail)
+    return Decision(action=Action.NONE, reason=reason, trace=(*trace, step))
+
+
+def _allowed(facts: Facts, trace: tuple[TraceStep, ...]) -> Decision:
+    if facts.event.mailbox is not None and facts.kind is EventKind.VOICEMAIL_MAILBOX:
+        after = badges.with_mailbox(facts.unread, facts.event.mailbox.new, facts.happened_at)
+        if badges.badge(after) == facts.unread.told:
+            return _none(after != facts.unread, f"phones show {facts.unread.told} already", trace)
+    pushes = _planned(facts, None)
+    if not pushes:
+        return _none(False, "every device was woken for this call already", trace)
+    step = TraceStep(rule=Reason.ALLOWED, verdict=Verdict.DECIDED, detail="no rule spoke against it")
+    return Decision(action=Action.FORWARD, reason=Reason.ALLOWED, trace=(*trace, step), pushes=pushes)
+
+
+def _planned(facts: Facts, not_before: Millis | None) -> tuple[PlannedPush, ...]:
+    kind = PUSH_KIND[facts.kind]
+    woken = {
+        push.device_id
+        for push in (facts.call.pushes if facts.call else ())
+        if push.kind is kind and push.state in (PushState.QUEUED, PushState.ACCEPTED)
+    }
+    return tuple(
+        PlannedPush(
+            device_id=device.device_id,
+            push_id=derive_push_id(facts.event_id, device.device_id, kind),
+            not_before=not_before,
+        )
+        for device in facts.devices
+        if device.takes(kind) and device.device_id not in woken
+    )
