@@ -28,14 +28,18 @@ class MissedWithVoicemail(StrEnum):
     BOTH = "both"
 
 
+Switch = Annotated[bool, Field(strict=True)]
+"""true or false, written as such."""
+
+
 class Bypass(BaseModel):
     """Callers that pass the push switch and the ring strategy."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    vip: bool = False
+    vip: Switch = False
     """Callers on the extension's `vip_callers`."""
-    repeat_caller: bool = False
+    repeat_caller: Switch = False
     """The same caller twice in three minutes."""
 
 
@@ -48,17 +52,19 @@ class TenantPolicy(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     privacy: Privacy = Privacy.FULL
-    max_age_seconds: dict[EventKind, Annotated[int, Field(ge=1, le=2_419_200)]] = Field(default_factory=dict)
+    max_age_seconds: dict[EventKind, Annotated[int, Field(strict=True, ge=1, le=2_419_200)]] = Field(
+        default_factory=dict
+    )
     """Seconds after which an event of a kind tells nobody anything; absent kinds take `DEFAULT_MAX_AGE_SECONDS`."""
     missed_with_voicemail: MissedWithVoicemail = MissedWithVoicemail.VOICEMAIL_ONLY
-    wake_needs_accept_push: bool = False
+    wake_needs_accept_push: Switch = False
     """Whether the push switch silences ringing too; by default ringing belongs to the ring strategy."""
-    ring_first_seconds: Annotated[int, Field(ge=1, le=300)] = 15
+    ring_first_seconds: Annotated[int, Field(strict=True, ge=1, le=300)] = 15
     """How long the first ring stage lasts when the event does not say that the second began."""
     quiet_statuses: tuple[str, ...] = (Status.DO_NOT_DISTURB.value,)
     """Statuses in which an allowed notification makes no sound."""
     custom_statuses: tuple[str, ...] = ()
-    foreground_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
+    foreground_seconds: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 0
     """A phone seen in the foreground within so many seconds gets no alert; 0: off."""
     bypass: Bypass = Bypass()
 
