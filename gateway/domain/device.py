@@ -99,10 +99,15 @@ class Device:
     tried_other_environment: bool = False
     """After a BadDeviceToken the environment was switched once already."""
 
+    @property
+    def rings_only(self) -> bool:
+        """Registered with a VoIP token alone (RFC 8599 `pn-param` ending in `.voip`), which then stands for both."""
+        return self.provider is Provider.APNS and self.voip_token == self.token
+
     def token_for(self, kind: PushKind) -> Token | None:
-        """The token that a push of this kind goes to: iOS rings by the VoIP token alone."""
-        if kind is PushKind.CALL_INCOMING and self.provider is Provider.APNS:
-            return self.voip_token
+        """The token that a push of this kind goes to: iOS rings by the VoIP token alone, and shows nothing by it."""
+        if self.provider is Provider.APNS and (kind is PushKind.CALL_INCOMING or self.rings_only):
+            return self.voip_token if kind is PushKind.CALL_INCOMING else None
         return self.token
 
     def takes(self, kind: PushKind) -> bool:

@@ -1,11 +1,15 @@
 """What a PBX says: one event about one extension."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
 Millis: TypeAlias = int
 """Milliseconds since the Unix epoch, UTC."""
+
+Clock: TypeAlias = Callable[[], Millis]
+"""The present time; always an argument, so that tests own it."""
 
 
 class EventKind(StrEnum):
