@@ -1,0 +1,82 @@
+"""Yeastar P-Series events of a call that is over for somebody: missed, answered, or a message was left."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from pydantic import JsonValue
+
+from gateway.domain.event import Call, Caller, Direction, Disposition, EventKind, Outcome, PbxEvent, Via, Voicemail
+from gateway.ingress import yeastar_models as models
+from gateway.ingress.yeastar_envelope import Envelope, extension_at, parse
+
+
+def call_end_details(message: dict[str, JsonValue], envelope: Envelope) -> Iterator[PbxEvent]:
+    """Call End Details Notification (Yeastar P-Series developer guide, event 30012): the verdict about a call.
+
+    `VOICEMAIL` means not answered and a new message left: the PBX has no other event for a message. Calls that an
+    extension made (`outbound`) are no concern of its phone, nor are calls that ended before anybody was called.
+    """
+    details = parse(models.CallDetails, message)
+    if details.type is models.CallType.OUTBOUND or not details.call_to:
+        return
+    extension = extension_at(details.call_to, "msg.call_to")
+    direction = Direction.INTERNAL if details.type is models.CallType.INTERNAL else Direction.INBOUND
+    event = PbxEvent(
+        kind=EventKind.CALL_MISSED,
+        extension=extension,
+        # The record's id alone would do, were it sure that no two members of a group share one.
+        identity=envelope.identity(details.uid, details.call_id, extension, details.status),
+        occurred_at=envelope.millis(details.time_start),
+        call=Call(id=details.call_id, direction=direction),
+        caller=Caller(number=details.call_from),
+    )
+    yield _with_verdict(event, details)
+
+
+def _with_verdict(event: PbxEvent, details: models.CallDetails) -> PbxEvent:
+    if details.status is models.CallStatus.VOICEMAIL:
+        voicemail = Voicemail(message_id=details.uid or None, duration_seconds=details.talk_duration or None)
+        return replace(event, kind=EventKind.VOICEMAIL_NEW, voicemail=voicemail)
+    if details.status is models.CallStatus.ANSWERED:
+        outcome = Outcome(disposition=Disposition.ANSWERED, answered_by=event.extension)
+        return replace(event, kind=EventKind.CALL_ENDED, outcome=outcome)
+    ring_seconds = max(0, details.call_duration - details.talk_duration)
+    return replace(event, outcome=Outcome(disposition=_DISPOSITIONS[details.status], ring_seconds=ring_seconds))
+
+
+_DISPOSITIONS: Mapping[models.CallStatus, Disposition] = MappingProxyType(
+    {
+        models.CallStatus.NO_ANSWER: Disposition.NO_ANSWER,
+        models.CallStatus.BUSY: Disposition.BUSY,
+        models.CallStatus.ABANDONED: Disposition.CALLER_CANCELLED,
+        models.CallStatus.FAILED: Disposition.FAILED,
+    }
+)
+
+
+def agent_auto_pause(message: dict[str, JsonValue], envelope: Envelope) -> Iterator[PbxEvent]:
+    """Agent Automatic Pause (Yeastar P-Series developer guide, event 30025): the calls that an agent let ring.
+
+    Each was told by event 30026 before, where that is subscribed to; it is the same fact and decided once.
+    """
+    pause = parse(models.AgentPaused, message)
+    for call in pause.calls:
+        yield _missed_by_agent(call, pause.agent_number, envelope)
+
+
+def agent_ringing_timeout(message: dict[str, JsonValue], envelope: Envelope) -> Iterator[PbxEvent]:
+    """Agent Ringing Timeout (Yeastar P-Series developer guide, event 30026): an agent let a queue's call ring."""
+    timeout = parse(models.AgentRingTimeout, message)
+    yield _missed_by_agent(timeout, timeout.agent_number, envelope)
+
+
+def _missed_by_agent(call: models.QueueCall, agent: str, envelope: Envelope) -> PbxEvent:
+    return PbxEvent(
+        kind=EventKind.CALL_MISSED,
+        extension=agent,
+        identity=envelope.identity(call.call_id, agent),
+        call=Call(id=call.call_id, via=Via.QUEUE),
+        caller=Caller(number=call.caller_number),
+        outcome=Outcome(disposition=Disposition.NO_ANSWER),
+    )
