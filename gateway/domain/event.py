@@ -95,6 +95,9 @@ MISSED_DISPOSITIONS = frozenset(
 )
 """Endings that leave somebody uncalled: a `call.ended` with one of these is a missed call."""
 
+_NOT_MISSED = frozenset({Disposition.FORWARDED, Disposition.ANSWERED, Disposition.ANSWERED_ELSEWHERE})
+"""Endings by which nobody was missed here (POLICY rules 2 to 4)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
@@ -180,6 +183,11 @@ class PbxEvent:
         return EventKind.CALL_MISSED if self.counts_as_missed else self.kind
 
     @property
+    def _denies_missed(self) -> bool:
+        """Whether a missed call says in the same breath that it was none: that is news after a plain missed call."""
+        return self.outcome.answered_by is not None or self.outcome.disposition in _NOT_MISSED
+
+    @property
     def fact(self) -> str | None:
         """Key of the fact this event tells, within its tenant and extension: two events with one key say the same
         thing and are decided once. None for what only sets a state (presence, mailbox counts)."""
@@ -191,6 +199,8 @@ class PbxEvent:
             return None
         if kind is EventKind.CALL_ENDED:
             return f"{kind}:{self.call.id}:{self.outcome.disposition or ''}"
+        if kind is EventKind.CALL_MISSED and self._denies_missed:
+            return f"{kind}:{self.call.id}:{self.outcome.disposition or ''}:taken"
         if kind is EventKind.CALL_INCOMING and self.call.ring_stage == 2:
             return f"{kind}:{self.call.id}:2"
         return f"{kind}:{self.call.id}"

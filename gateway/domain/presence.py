@@ -7,7 +7,7 @@ table.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -15,11 +15,12 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    StrictBool,
     StringConstraints,
     Tag,
     ValidationError,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from gateway.domain.errors import InvalidInput, Problem
@@ -97,18 +98,28 @@ class Destination(SettingsModel):
     """Target of a forwarding rule."""
 
     kind: DestinationKind
-    value: Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)] | None = None
+    value: Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)] | None = Field(
+        default=None, validate_default=True
+    )
     """Number or name of the target; required for every kind but voicemail, mobile_number and hang_up."""
     prefix: DialPrefix = ""
     """Only for mobile_number and external_number."""
 
-    @model_validator(mode="after")
-    def _parts_fit_the_kind(self) -> Self:
-        if self.kind not in _WITHOUT_VALUE and not self.value:
-            raise ValueError(f"value is required for a destination of kind {self.kind}")
-        if self.prefix and self.kind not in _WITH_PREFIX:
+    @field_validator("value")
+    @classmethod
+    def _value_where_the_kind_needs_one(cls, value: str | None, info: ValidationInfo) -> str | None:
+        kind = info.data.get("kind")
+        if not value and kind is not None and kind not in _WITHOUT_VALUE:
+            raise ValueError(f"value is required for a destination of kind {kind}")
+        return value
+
+    @field_validator("prefix")
+    @classmethod
+    def _prefix_only_for_numbers(cls, prefix: str, info: ValidationInfo) -> str:
+        kind = info.data.get("kind")
+        if prefix and kind is not None and kind not in _WITH_PREFIX:
             raise ValueError("prefix is only for mobile_number and external_number")
-        return self
+        return prefix
 
 
 VOICEMAIL = Destination(kind=DestinationKind.VOICEMAIL)
@@ -117,14 +128,15 @@ VOICEMAIL = Destination(kind=DestinationKind.VOICEMAIL)
 class ForwardingCondition(SettingsModel):
     """One condition's switch and destination; the destination may be null while the switch is off."""
 
-    enabled: bool = False
-    destination: Destination | None = None
+    enabled: StrictBool = False
+    destination: Destination | None = Field(default=None, validate_default=True)
 
-    @model_validator(mode="after")
-    def _destination_when_on(self) -> Self:
-        if self.enabled and self.destination is None:
+    @field_validator("destination")
+    @classmethod
+    def _destination_when_on(cls, destination: Destination | None, info: ValidationInfo) -> Destination | None:
+        if destination is None and info.data.get("enabled"):
             raise ValueError("destination is required while enabled")
-        return self
+        return destination
 
 
 _TO_VOICEMAIL = ForwardingCondition(enabled=True, destination=VOICEMAIL)
@@ -174,20 +186,24 @@ class RingStrategy(SettingsModel):
             raise ValueError("an endpoint is named twice")
         return tuple(endpoint for endpoint in Endpoint if endpoint in value)
 
-    @model_validator(mode="after")
-    def _stages_are_disjoint(self) -> Self:
-        both = [endpoint for endpoint in self.ring_first if endpoint in self.ring_secondly]
+    @field_validator("ring_secondly")
+    @classmethod
+    def _stages_are_disjoint(cls, ring_secondly: Endpoints, info: ValidationInfo) -> Endpoints:
+        ring_first = info.data.get("ring_first")
+        if ring_first is None:
+            return ring_secondly
+        both = [endpoint for endpoint in ring_secondly if endpoint in ring_first]
         if both:
-            raise ValueError(f"ring_secondly: {', '.join(both)} is in ring_first too")
-        if self.ring_secondly and not self.ring_first:
+            raise ValueError(f"{', '.join(both)} is in ring_first too")
+        if ring_secondly and not ring_first:
             raise ValueError("ring_secondly needs a ring_first")
-        return self
+        return ring_secondly
 
 
 class RingMobileSimultaneously(SettingsModel):
     """Ring the profile's mobile number together with the extension."""
 
-    enabled: bool = False
+    enabled: StrictBool = False
     prefix: DialPrefix = ""
 
 
@@ -207,11 +223,12 @@ class AgentStatusAutoSwitch(SettingsModel):
     action: AgentAction = AgentAction.DO_NOTHING
     pause_reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)] | None = None
 
-    @model_validator(mode="after")
-    def _reason_only_with_pause(self) -> Self:
-        if self.pause_reason is not None and self.action is not AgentAction.PAUSE:
+    @field_validator("pause_reason")
+    @classmethod
+    def _reason_only_with_pause(cls, pause_reason: str | None, info: ValidationInfo) -> str | None:
+        if pause_reason is not None and info.data.get("action", AgentAction.PAUSE) is not AgentAction.PAUSE:
             raise ValueError("pause_reason is only for the action pause")
-        return self
+        return pause_reason
 
 
 Information: TypeAlias = Annotated[str, StringConstraints(max_length=256)]
@@ -227,7 +244,7 @@ class StatusSettings(SettingsModel):
     ring_timeout_seconds: Annotated[int, Field(ge=5, le=300, strict=True)] = 30
     """Unanswered for so long, the call goes to the destination of `no_answer`."""
     ring_mobile_simultaneously: RingMobileSimultaneously = RingMobileSimultaneously()
-    accept_push_notifications: Annotated[bool, Field(strict=True)] = True
+    accept_push_notifications: StrictBool = True
     agent_status_auto_switch: AgentStatusAutoSwitch = AgentStatusAutoSwitch()
 
 
@@ -236,7 +253,7 @@ class DoNotDisturbSettings(SettingsModel):
 
     information: Information = ""
     call_forwarding: AlwaysCallForwarding = AlwaysCallForwarding()
-    accept_push_notifications: Annotated[bool, Field(strict=True)] = True
+    accept_push_notifications: StrictBool = True
     agent_status_auto_switch: AgentStatusAutoSwitch = AgentStatusAutoSwitch()
 
 
@@ -333,8 +350,14 @@ def parse_settings(status: str, body: Mapping[str, Any], *, extension: str, mobi
     return settings
 
 
+_NOT_IN_DO_NOT_DISTURB = frozenset(
+    {*StatusSettings.model_fields, *ForwardingRules.model_fields}
+    - {*DoNotDisturbSettings.model_fields, *AlwaysForwardingRules.model_fields}
+)
+
+
 def _with_status(problem: Problem, status: str) -> Problem:
-    if status == Status.DO_NOT_DISTURB and problem.msg == "Extra inputs are not permitted":
+    if status == Status.DO_NOT_DISTURB and problem.loc.rpartition(".")[2] in _NOT_IN_DO_NOT_DISTURB:
         return Problem(loc=problem.loc, msg="not available in do_not_disturb")
     return problem
 

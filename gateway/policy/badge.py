@@ -8,6 +8,9 @@ from gateway.domain.extension import InboxItem, InboxKind, Unread, UnseenItem
 MAX_UNSEEN = 500
 """Unseen items of one kind that are counted one by one; the inbox holds no more."""
 
+NOT_KNOWN = -1
+"""`Unread.told` when it is not known which number phones show: differs from every badge."""
+
 
 def badge(unread: Unread) -> int:
     """The number on the app icon."""
@@ -61,3 +64,8 @@ def since(unread: Unread, oldest: Millis) -> Unread:
 def told(unread: Unread) -> Unread:
     """Phones are being told the present number."""
     return replace(unread, told=badge(unread))
+
+
+def untold(unread: Unread) -> Unread:
+    """What phones show is not known: a number on its way to them was stopped. The next mailbox event tells them."""
+    return replace(unread, told=NOT_KNOWN)

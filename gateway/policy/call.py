@@ -7,10 +7,13 @@ from gateway.domain.event import Disposition, EventKind, PbxEvent, Via
 from gateway.domain.extension import CallState
 from gateway.domain.tenant_policy import MissedWithVoicemail, TenantPolicy
 
+_AFTER_THE_CALL = frozenset({EventKind.CALL_ENDED, EventKind.CALL_MISSED, EventKind.VOICEMAIL_NEW})
+"""Kinds that come once the call no longer rings: a message is told of when the caller has left it."""
+
 
 def answered_here(event: PbxEvent) -> bool:
     """Whether the event says that a device of its extension took the call."""
-    if event.outcome.answered_by not in (None, event.extension):
+    if answered_elsewhere(event):
         return False
     return event.kind is EventKind.CALL_ANSWERED or event.outcome.disposition is Disposition.ANSWERED
 
@@ -34,7 +37,7 @@ def advance(event: PbxEvent, known: CallState | None) -> CallState | None:
         answered_elsewhere=call.answered_elsewhere or answered_elsewhere(event),
         answered_by=event.outcome.answered_by or call.answered_by,
         forwarded=call.forwarded or event.outcome.disposition is Disposition.FORWARDED,
-        ended=call.ended or event.kind in (EventKind.CALL_ENDED, EventKind.CALL_MISSED),
+        ended=call.ended or event.kind in _AFTER_THE_CALL,
         voicemail=call.voicemail or event.kind is EventKind.VOICEMAIL_NEW,
     )
 

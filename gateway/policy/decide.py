@@ -2,7 +2,7 @@
 
 from gateway.domain.decision import Action, Decision, Facts, PlannedPush, Reason, TraceStep, Verdict
 from gateway.domain.event import EventKind, Millis
-from gateway.domain.push import PushState, derive_push_id
+from gateway.domain.push import PushKind, PushState, derive_push_id
 from gateway.policy import badge as badges
 from gateway.policy.call import advance
 from gateway.policy.rules import PUSH_KIND, RULES, NotAsked, Passes, Rule, Speaks, Word
@@ -68,11 +68,7 @@ def _allowed(facts: Facts, trace: tuple[TraceStep, ...]) -> Decision:
 
 def _planned(facts: Facts, not_before: Millis | None) -> tuple[PlannedPush, ...]:
     kind = PUSH_KIND[facts.kind]
-    woken = {
-        push.device_id
-        for push in (facts.call.pushes if facts.call else ())
-        if push.kind is kind and push.state in (PushState.QUEUED, PushState.ACCEPTED)
-    }
+    woken = _woken(facts) if kind is PushKind.CALL_INCOMING else frozenset()
     return tuple(
         PlannedPush(
             device_id=device.device_id,
@@ -81,4 +77,14 @@ def _planned(facts: Facts, not_before: Millis | None) -> tuple[PlannedPush, ...]
         )
         for device in facts.devices
         if device.takes(kind) and device.device_id not in woken
+    )
+
+
+def _woken(facts: Facts) -> frozenset[str]:
+    """Devices that ring for this call already: the second stage does not ring them again. Only ringing is limited
+    so: a second message left in one call is another voicemail."""
+    return frozenset(
+        push.device_id
+        for push in (facts.call.pushes if facts.call else ())
+        if push.kind is PushKind.CALL_INCOMING and push.state in (PushState.QUEUED, PushState.ACCEPTED)
     )

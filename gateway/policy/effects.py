@@ -6,7 +6,7 @@ badge, and in no phone showing as missed what was not.
 
 from dataclasses import dataclass, replace
 
-from gateway.domain.decision import Decision, Facts, Reason
+from gateway.domain.decision import Decision, Facts, Reason, Verdict
 from gateway.domain.effects import Effects, Withdrawal
 from gateway.domain.event import EventKind
 from gateway.domain.extension import (
@@ -19,7 +19,7 @@ from gateway.domain.extension import (
     UnseenItem,
 )
 from gateway.domain.presence import Presence
-from gateway.domain.push import Push, PushKind, PushState
+from gateway.domain.push import Push, PushKind, PushState, derive_collapse_id
 from gateway.policy import badge as badges
 from gateway.policy.bypass import remembered
 from gateway.policy.call import advance, is_over, refuted
@@ -32,6 +32,9 @@ NOT_FOR_THIS_PERSON = frozenset(
 merely not told of is."""
 
 _WAITING = frozenset({PushState.QUEUED, PushState.DEFERRED, PushState.PENDING})
+_MAY_STILL_APPEAR = _WAITING | {PushState.WITHDRAWN}
+"""A withdrawn push may be on its way to the provider just now."""
+_SHOWN_FOR_THE_CALL = frozenset({PushKind.CALL_MISSED, PushKind.CALL_WITHDRAWN})
 
 
 def effects(facts: Facts, decision: Decision) -> Effects:
@@ -50,8 +53,10 @@ def effects(facts: Facts, decision: Decision) -> Effects:
     pushes = (*pushes, *undone.replacements)
     if any(push.badge is not None for push in pushes):
         unread = badges.told(unread)
+    if undone.stopped - {push.device_id for push in pushes}:
+        unread = badges.untold(unread)
     return Effects(
-        call=_with_pushes(call, facts, item, pushes) if call is not None else None,
+        call=_with_pushes(call, facts, item, pushes, undone) if call is not None else None,
         unread=unread if unread != facts.unread else None,
         recent_calls=remembered(facts),
         inbox_add=item,
@@ -67,9 +72,16 @@ def _presence(facts: Facts, decision: Decision) -> Effects:
     return Effects(presence=Presence(status=facts.event.presence, since=facts.now, set_by=f"pbx:{facts.source}"))
 
 
+def _was_not_missed(decision: Decision) -> bool:
+    """Whether any rule from 2 to 5 spoke, also behind an earlier one: an expired missed call that was answered is
+    none either."""
+    spoke = (Verdict.DECIDED, Verdict.WOULD_DECIDE)
+    return any(step.rule in NOT_FOR_THIS_PERSON and step.verdict in spoke for step in decision.trace)
+
+
 def _inbox_item(facts: Facts, decision: Decision) -> InboxItem | None:
     kind = INBOX_KIND.get(facts.kind)
-    if kind is None or decision.reason in NOT_FOR_THIS_PERSON:
+    if kind is None or _was_not_missed(decision):
         return None
     event = facts.event
     voicemail = None
@@ -104,6 +116,8 @@ def _counted(facts: Facts, item: InboxItem | None) -> Unread:
 class _Undone:
     withdrawals: tuple[Withdrawal, ...] = ()
     replacements: tuple[Push, ...] = ()
+    stopped: frozenset[str] = frozenset()
+    """Devices that a number on the badge was on its way to."""
 
 
 def _undone(
@@ -113,29 +127,39 @@ def _undone(
         return _Undone()
     withdrawals: list[Withdrawal] = []
     replacements: list[Push] = []
+    stopped: set[str] = set()
     for told in call.pushes:
-        if told.kind is PushKind.CALL_MISSED and missed_is_untrue:
-            instead = _instead(facts, call, told, pushes, badge)
+        if told.kind is PushKind.CALL_INCOMING and told.state in _WAITING and _no_longer_rings(call, told, pushes):
+            withdrawals.append(Withdrawal(push_id=told.push_id))
+        if told.kind not in _SHOWN_FOR_THE_CALL:
+            continue
+        voicemail = _voicemail_in_its_place(facts, call, told, pushes)
+        if voicemail is not None:
+            # It replaces by its collapse id whatever stands there; what may still arrive must not replace it.
+            if told.state in _MAY_STILL_APPEAR:
+                withdrawals.append(Withdrawal(push_id=told.push_id, then=voicemail_again(voicemail, told)))
+        elif told.kind is PushKind.CALL_MISSED and missed_is_untrue:
+            instead = withdrawn_push(facts, call, told, badge) if _taken(call) else None
             if told.state in _WAITING:
                 withdrawals.append(Withdrawal(push_id=told.push_id, then=instead))
-            elif told.state is PushState.ACCEPTED and instead is not None and not _superseded(facts):
+                stopped.add(told.device_id)
+            elif told.state is PushState.ACCEPTED and instead is not None:
                 replacements.append(instead)
-        elif told.kind is PushKind.CALL_INCOMING and told.state in _WAITING and _no_longer_rings(call, told, pushes):
-            withdrawals.append(Withdrawal(push_id=told.push_id))
-    return _Undone(tuple(withdrawals), tuple(replacements))
+    return _Undone(tuple(withdrawals), tuple(replacements), frozenset(stopped))
 
 
-def _superseded(facts: Facts) -> bool:
-    """The voicemail's own push has the call's collapse id: it replaces the missed call where that stands already."""
-    return facts.kind is EventKind.VOICEMAIL_NEW
+def _voicemail_in_its_place(facts: Facts, call: CallState, told: CallPush, pushes: tuple[Push, ...]) -> Push | None:
+    """This event's voicemail push to the same phone, when it has the call's collapse id."""
+    about_call = derive_collapse_id(facts.tenant, facts.event.extension, f"call:{call.call_id}")
+    for push in pushes:
+        if push.kind is PushKind.VOICEMAIL_NEW and push.device_id == told.device_id and push.collapse_id == about_call:
+            return push
+    return None
 
 
-def _instead(facts: Facts, call: CallState, told: CallPush, pushes: tuple[Push, ...], badge: int) -> Push | None:
-    """What follows a missed-call push that cannot be stopped any more."""
-    if not _superseded(facts):
-        return withdrawn_push(facts, call, told, badge)
-    voicemail = next((push for push in pushes if push.device_id == told.device_id), None)
-    return voicemail_again(voicemail, told) if voicemail is not None else None
+def _taken(call: CallState) -> bool:
+    """Whether somebody took the call, rather than that the caller left a message."""
+    return call.answered_here or call.answered_elsewhere or call.forwarded
 
 
 def _no_longer_rings(call: CallState, told: CallPush, pushes: tuple[Push, ...]) -> bool:
@@ -145,15 +169,23 @@ def _no_longer_rings(call: CallState, told: CallPush, pushes: tuple[Push, ...]) 
     )
 
 
-def _with_pushes(call: CallState, facts: Facts, item: InboxItem | None, pushes: tuple[Push, ...]) -> CallState:
-    mine = tuple(
-        CallPush(push_id=push.push_id, device_id=push.device_id, kind=push.kind)
-        for push in pushes
-        if push.call_id == call.call_id
-    )
+def _with_pushes(
+    call: CallState, facts: Facts, item: InboxItem | None, pushes: tuple[Push, ...], undone: _Undone
+) -> CallState:
+    mine = tuple(_noted(push, _first_state(push, facts)) for push in pushes if push.call_id == call.call_id)
+    later = tuple(_noted(one.then, PushState.PENDING) for one in undone.withdrawals if one.then is not None)
     missed = item is not None and facts.kind is EventKind.CALL_MISSED
     return replace(
         call,
         missed_event=facts.event_id if missed else call.missed_event,
-        pushes=(*call.pushes, *mine),
+        pushes=(*call.pushes, *mine, *later),
     )
+
+
+def _noted(push: Push, state: PushState) -> CallPush:
+    return CallPush(push_id=push.push_id, device_id=push.device_id, kind=push.kind, state=state)
+
+
+def _first_state(push: Push, facts: Facts) -> PushState:
+    waits = push.not_before is not None and push.not_before > facts.now
+    return PushState.DEFERRED if waits else PushState.QUEUED

@@ -83,11 +83,11 @@ def withdrawn_push(facts: Facts, call: CallState, told: CallPush, badge: int) ->
 
 
 def voicemail_again(voicemail: Push, told: CallPush) -> Push:
-    """The voicemail's notification once more, quietly: for a phone on which a missed call that was just being sent
-    has replaced it."""
+    """The voicemail's notification once more, quietly: for a phone on which another push about the call, that was
+    just being sent, has replaced it."""
     return replace(
         voicemail,
-        push_id=derive_push_id(told.push_id, told.device_id, PushKind.VOICEMAIL_NEW),
+        push_id=derive_push_id(f"{told.push_id}\n{voicemail.push_id}", told.device_id, PushKind.VOICEMAIL_NEW),
         quiet=True,
         replaces=told.push_id,
     )

@@ -137,10 +137,10 @@ def forwarded(facts: Facts) -> Word:
     direction = facts.event.call.direction if facts.event.call else Direction.INBOUND
     via = calls.via_of(facts)
     if not forwards_always(facts.settings, direction):
-        return Passes(f"{facts.settings_of} does not always forward {direction} calls")
+        return Passes(f"{_status(facts)} does not always forward {direction} calls")
     if via is not Via.DIRECT:
-        return Passes(f"{facts.settings_of} always forwards {direction} calls, but this one came via {via}")
-    return Speaks(f"{facts.settings_of} always forwards {direction} calls: the extension never rang")
+        return Passes(f"{_status(facts)} always forwards {direction} calls, but this one came via {via}")
+    return Speaks(f"{_status(facts)} always forwards {direction} calls: the extension never rang")
 
 
 def superseded_by_voicemail(facts: Facts) -> Word:
