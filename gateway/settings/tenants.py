@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from gateway.domain.presence import STATUSES
 from gateway.domain.tenant_policy import TenantPolicy
+from gateway.ingress.signatures import standard_webhook_key
 from gateway.settings.fields import Int, Name, Url, Zone
 from gateway.settings.reading import Place, Reading, Section, part, parts
 from gateway.settings.secret import Secret
@@ -63,7 +64,7 @@ class UserTokenSettings(Section):
                 yield ("key",), "required for HS256"
             if jwks_url is not None:
                 yield ("jwks_url",), "not for HS256: its key is a shared secret"
-        elif (key is None) == (jwks_url is None):
+        elif given.get("algorithm") in ("RS256", "ES256") and (key is None) == (jwks_url is None):
             yield ("key",), "exactly one of key and jwks_url is required"
 
     @field_validator("key")
@@ -141,6 +142,14 @@ class SourceSettings(Section):
     def _are_one_or_two(cls, value: Any) -> Any:
         if not isinstance(value, (list, tuple)) or len(value) not in (1, 2):
             raise ValueError("one secret, or two while one replaces the other")
+        return value
+
+    @field_validator("secrets")
+    @classmethod
+    def _can_sign(cls, value: tuple[Secret, ...], info: ValidationInfo) -> tuple[Secret, ...]:
+        if info.data.get("kind") is SourceKind.GENERIC:
+            for secret in value:
+                standard_webhook_key(secret.reveal())
         return value
 
     @classmethod

@@ -103,6 +103,6 @@ def _listen_to_libraries(shared: list[structlog.typing.Processor], renderer: str
         )
     )
     root = logging.getLogger()
-    root.handlers = [handler]
+    root.handlers = [other for other in root.handlers if not isinstance(other, _StderrHandler)] + [handler]
     root.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
