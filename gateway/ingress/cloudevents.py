@@ -193,8 +193,10 @@ def _event_of(attributes: CloudEventAttributes, data: JsonValue) -> PbxEvent:
 def _event(
     kind: EventKind, extension: str, data: JsonValue, *, identity: str | None, occurred_at: Millis | None
 ) -> PbxEvent:
+    if data is not None and not isinstance(data, dict):
+        raise InvalidInput(Problem(loc="data", msg="an object is needed"))
     try:
-        parts = EventData.model_validate({} if data is None else data)
+        parts = EventData.model_validate(data or {})
     except ValidationError as error:
         raise InvalidInput(*problems_of(error, prefix="data")) from error
     missing = _missing(kind, parts)

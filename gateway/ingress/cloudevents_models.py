@@ -5,22 +5,17 @@ than we ask. What is known has to be of its type: nothing is guessed from a numb
 """
 
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from gateway.domain.event import Direction, Disposition, EventKind, Millis, Via
 from gateway.ingress.fields import DisplayName, Extension, Identifier, Number, Word
+from gateway.ingress.times import rfc3339_millis
 
 _KINDS = {kind.value: kind for kind in EventKind}
 _LABEL = r"[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?"
 _REVERSE_DNS = re.compile(rf"(?:{_LABEL}\.)*")
-_TIME = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
-    r"(?:([Zz])|([+-])([0-9]{2}):([0-9]{2}))"
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def kind_of(event_type: str) -> EventKind:
@@ -34,29 +29,12 @@ def kind_of(event_type: str) -> EventKind:
     return kind
 
 
-def millis_of(text: str) -> Millis:
-    """The instant of an RFC 3339 date-time, cut to milliseconds; a leap second is the second after :59.
-
-    Raises `ValueError` for anything else, a time without an offset included: nobody could say when that was.
-    """
-    found = _TIME.fullmatch(text)
-    if found is None:
-        raise ValueError("not an RFC 3339 date-time with an offset, such as 2026-11-22T10:00:00Z")
-    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
-    offset = timedelta(hours=int(found[10] or 0), minutes=int(found[11] or 0))
-    if second > 60 or int(found[10] or 0) > 23 or int(found[11] or 0) > 59:
-        raise ValueError("no such time of day")
-    start = datetime(year, month, day, hour, minute, tzinfo=UTC) - _EPOCH
-    local = start + timedelta(seconds=second, milliseconds=int((found[7] or "0")[:3].ljust(3, "0")))
-    return (local + offset if found[9] == "-" else local - offset) // timedelta(milliseconds=1)
-
-
 def _event_type(value: object) -> EventKind:
     return kind_of(_text(value))
 
 
 def _time(value: object) -> Millis:
-    return millis_of(_text(value))
+    return rfc3339_millis(_text(value))
 
 
 def _text(value: object) -> str:

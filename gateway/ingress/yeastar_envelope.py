@@ -1,7 +1,7 @@
 """What every Yeastar P-Series event has in common: how it is wrapped, and how its `msg` is checked."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -11,9 +11,9 @@ from gateway.domain.errors import InvalidInput, Problem
 from gateway.domain.event import Millis
 from gateway.domain.validation import problems_of
 from gateway.ingress.fields import Extension
+from gateway.ingress.times import local_millis
 from gateway.ingress.yeastar_models import Message
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXTENSION: TypeAdapter[str] = TypeAdapter(Extension)
 _Model = TypeVar("_Model", bound=Message)
 
@@ -36,9 +36,7 @@ class Envelope:
 
     def millis(self, local: datetime | None) -> Millis | None:
         """The instant of a wall-clock time of the PBX."""
-        if local is None:
-            return None
-        return (local.replace(tzinfo=self.timezone) - _EPOCH) // timedelta(milliseconds=1)
+        return None if local is None else local_millis(local, self.timezone)
 
 
 def parse(model: type[_Model], message: dict[str, JsonValue]) -> _Model:

@@ -2,24 +2,23 @@
 
 Every text is stripped (an empty value may be written as one blank), a number may stand where a text is documented and
 the other way round, words compare without regard to case, and older spellings are known. Fields that no verdict
-depends on are not read at all, and unknown ones are ignored: firmware adds them. "Event 300xx" is that of the Yeastar P-Series
-developer guide.
+depends on are not read at all, and unknown ones are ignored: firmware adds them. "Event 300xx" is that of the Yeastar
+P-Series developer guide.
 """
 
 import re
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from gateway.ingress.fields import Extension, Identifier, Number
+from gateway.ingress.times import local_time
 
-_StrEnum = TypeVar("_StrEnum", bound=StrEnum)
+_Words = TypeVar("_Words", bound=StrEnum)
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_LOCAL_TIME = re.compile(
-    r"([0-9]{4})([-/])([0-9]{1,2})\2([0-9]{1,2})[T ]+([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?: ?([AaPp])[Mm])?"
-)
 
 
 def _text(value: object) -> object:
@@ -37,24 +36,6 @@ def _number(value: object) -> object:
     if text == "":
         return 0
     return int(text) if isinstance(text, str) and _NUMBER.fullmatch(text) else value
-
-
-def local_time(text: str) -> datetime | None:
-    """The wall-clock time that a PBX printed, without a zone; None for a blank. `ValueError` for anything else.
-
-    `YYYY-MM-DD HH:MM:SS` or with slashes, with `T` for the blank, with AM or PM: the PBX prints its display format.
-    """
-    if text == "":
-        return None
-    found = _LOCAL_TIME.fullmatch(text)
-    if found is None:
-        raise ValueError("not a time such as 2026-11-22 10:00:00 or 2026/11/22 10:00:00")
-    year, month, day, hour, minute, second = (int(found[group]) for group in (1, 3, 4, 5, 6, 7))
-    if found[8]:
-        if not 1 <= hour <= 12:
-            raise ValueError("no such time of day")
-        hour = hour % 12 + (12 if found[8] in "Pp" else 0)
-    return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the PBX's wall clock has no zone
 
 
 class CallStatus(StrEnum):
@@ -83,12 +64,13 @@ _SPELLINGS = {"ANSWERD": "ANSWERED", "NO ANSWERED": "NO ANSWER", "NOANSWER": "NO
 """Other editions of the page, and the legacy Cloud and K2 series."""
 
 
-def _word(value: object) -> object:
+def _word(words: type[_Words], value: object) -> _Words:
     text = _text(value)
-    if not isinstance(text, str):
-        return value
-    folded = " ".join(text.upper().replace("_", " ").split())
-    return _SPELLINGS.get(folded, folded)
+    folded = " ".join(text.upper().replace("_", " ").split()) if isinstance(text, str) else ""
+    try:
+        return words(_SPELLINGS.get(folded, folded))
+    except ValueError as error:
+        raise ValueError(f"not one of {', '.join(words)}") from error
 
 
 def _queue(text: str) -> str:
@@ -108,8 +90,8 @@ OptionalId: TypeAlias = Annotated[
 _Number: TypeAlias = Annotated[Number, BeforeValidator(_text)]
 _Queue: TypeAlias = Annotated[_Name, AfterValidator(_queue)]
 _Seconds: TypeAlias = Annotated[int, BeforeValidator(_number), Field(ge=0, le=999_999_999)]
-_Status: TypeAlias = Annotated[CallStatus, BeforeValidator(_word), Field(strict=False)]
-_Type: TypeAlias = Annotated[CallType, BeforeValidator(_word), Field(strict=False)]
+_Status: TypeAlias = Annotated[CallStatus, BeforeValidator(partial(_word, CallStatus))]
+_Type: TypeAlias = Annotated[CallType, BeforeValidator(partial(_word, CallType))]
 _Member: TypeAlias = Annotated[OptionalId, AfterValidator(str.upper)]
 
 
