@@ -109,10 +109,14 @@ class DeviceFacts:
     muted: bool
     state: DeviceState
     has_voip_token: bool
+    rings_only: bool = False
+    """Registered with a VoIP token alone: it can be rung and shown nothing."""
 
     def takes(self, kind: PushKind) -> bool:
         """Whether this device is told this kind (POLICY rule 10)."""
         if self.muted or self.state is not DeviceState.ACTIVE:
+            return False
+        if self.rings_only and kind is not PushKind.CALL_INCOMING:
             return False
         if kind is PushKind.CALL_INCOMING and self.provider is Provider.APNS and not self.has_voip_token:
             return False

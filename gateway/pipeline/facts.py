@@ -47,4 +47,5 @@ def _device_facts(device: Device) -> DeviceFacts:
         muted=device.muted,
         state=device.state,
         has_voip_token=device.voip_token is not None,
+        rings_only=device.rings_only,
     )

@@ -1,0 +1,5 @@
+"""`python -m gateway` is `push-gateway`."""
+
+from gateway.cli import main
+
+main()

@@ -1,0 +1,150 @@
+"""The only place that knows every class: from settings to running services, and down again in order."""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from aiohttp import web
+
+from gateway import __version__
+from gateway.domain.event import Millis
+from gateway.pipeline.capacity import Capacity
+from gateway.pipeline.delivery import Delivery
+from gateway.pipeline.diagnosis import Diagnosis
+from gateway.pipeline.ids import ulid
+from gateway.pipeline.inbox import InboxService
+from gateway.pipeline.intake import Intake
+from gateway.pipeline.presence import PresenceService
+from gateway.pipeline.services import Role, Services
+from gateway.pipeline.turns import Turns
+from gateway.pipeline.watch import watch
+from gateway.providers import open_senders
+from gateway.settings import Settings
+from gateway.store import open_store
+from gateway.telemetry.metrics import Metrics
+from gateway.web.app import create_app
+from gateway.worker.loop import Worker
+
+logger = structlog.get_logger(__name__)
+
+_DICE = secrets.SystemRandom()
+
+
+def clock() -> Millis:
+    """The one clock: milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def new_id(at: Millis) -> str:
+    """A new event id."""
+    return ulid(at, secrets.token_bytes)
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, role: Role = Role.ALL) -> AsyncIterator[Services]:
+    """Everything a process needs, opened in order and closed in reverse.
+
+    Raises `ConfigurationError` for unusable credentials and `StoreUnavailable` for a store that does not answer.
+    """
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings.store, clock=clock))
+        senders = await stack.enter_async_context(open_senders(settings, clock=clock))
+        metrics = Metrics()
+        turns = Turns()
+        capacity = Capacity(limits=settings.store)
+        retention = settings.store.journal_retention_hours * 3_600_000
+        delivery = Delivery(
+            settings=settings, store=store, senders=senders, metrics=metrics, clock=clock, dice=_DICE.random
+        )
+        yield Services(
+            settings=settings,
+            role=role,
+            store=store,
+            senders=senders,
+            intake=Intake(
+                store=store,
+                turns=turns,
+                capacity=capacity,
+                metrics=metrics,
+                new_id=new_id,
+                clock=clock,
+                inbox_retention=retention,
+            ),
+            presence=PresenceService(store=store, turns=turns, clock=clock),
+            inbox=InboxService(store=store, turns=turns, clock=clock, new_id=new_id, retention=retention),
+            delivery=delivery,
+            diagnosis=Diagnosis(delivery=delivery, new_id=new_id),
+            capacity=capacity,
+            metrics=metrics,
+            clock=clock,
+            started_at=clock(),
+        )
+
+
+async def serve(
+    settings: Settings,
+    role: Role = Role.ALL,
+    *,
+    stop: asyncio.Event | None = None,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Run until SIGTERM, SIGINT or `stop`; then take nothing new, finish what was begun, and return.
+
+    `on_ready` gets the base URL once requests are answered.
+    """
+    stop = stop or asyncio.Event()
+    _stop_on_signals(stop)
+    async with open_services(settings, role) as services:
+        background = [asyncio.create_task(watch(services), name="watch")]
+        worker_stop = asyncio.Event()
+        worker = asyncio.create_task(_work(services, worker_stop), name="worker") if role is not Role.API else None
+        runner = web.AppRunner(
+            create_app(services), access_log=None, shutdown_timeout=settings.server.drain_seconds, handle_signals=False
+        )
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, settings.server.host, settings.server.port, backlog=1024)
+            await site.start()
+            url = _url(runner)
+            logger.info("serving", url=url, role=role, version=__version__)
+            if on_ready is not None:
+                on_ready(url)
+            await _until(stop, worker)
+            logger.info("draining", seconds=settings.server.drain_seconds)
+        finally:
+            worker_stop.set()
+            await asyncio.gather(runner.cleanup(), *([worker] if worker else []))
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+    logger.info("stopped")
+
+
+async def _work(services: Services, stop: asyncio.Event) -> None:
+    consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    await Worker(services, consumer=consumer).run(stop)
+
+
+async def _until(stop: asyncio.Event, worker: asyncio.Task[None] | None) -> None:
+    """Until asked to stop, or until the worker dies, which is an error that must not go unnoticed."""
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait([waiting, *([worker] if worker else [])], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+def _url(runner: web.AppRunner) -> str:
+    host, port = runner.addresses[0][:2]
+    shown = "127.0.0.1" if host == "0.0.0.0" else host
+    return f"http://{shown}:{port}" if ":" not in shown else f"http://[{shown}]:{port}"

@@ -1,0 +1,47 @@
+"""Looks once a second at what operations ask for: queue, store, providers. Watches, and never steers but for one
+thing: intake learns here that there is no more room."""
+
+import asyncio
+
+import structlog
+
+from gateway.domain.errors import StoreUnavailable
+from gateway.pipeline.services import Services
+
+logger = structlog.get_logger(__name__)
+
+INTERVAL_SECONDS = 1.0
+
+
+async def watch(services: Services) -> None:
+    """Keep gauges and capacity up to date until cancelled."""
+    while True:
+        try:
+            await look(services)
+        except StoreUnavailable as error:
+            logger.warning("the store does not answer", why=str(error))
+        await asyncio.sleep(INTERVAL_SECONDS)
+
+
+async def look(services: Services) -> None:
+    """One look."""
+    now = services.clock()
+    _look_at_senders(services, now)
+    depths = await services.store.queue.depth()
+    for lane, depth in depths.items():
+        age = 0.0 if depth.oldest_ms is None else max(0.0, (now - depth.oldest_ms) / 1000)
+        services.metrics.queue_depth.labels(lane=lane).set(depth.depth)
+        services.metrics.queue_oldest_seconds.labels(lane=lane).set(age)
+    services.capacity.queued = sum(depth.depth for depth in depths.values())
+    services.capacity.used_memory = (await services.store.health()).used_memory
+    services.metrics.dead_letters.set(await services.store.dead_letters.count())
+
+
+def _look_at_senders(services: Services, now: int) -> None:
+    for app_id, sender in services.senders.items():
+        health = sender.health()
+        labels = {"app": app_id, "provider": sender.app.provider.value}
+        services.metrics.provider_up.labels(**labels).set(1 if health.up else 0)
+        if health.credential_expires_at is not None:
+            left = (health.credential_expires_at - now) / 1000
+            services.metrics.credential_expires_seconds.labels(**labels).set(left)
