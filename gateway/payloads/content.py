@@ -57,18 +57,22 @@ _NOBODY = _People()
 def contents(push: Push, *, locale: str, privacy: Privacy) -> Iterator[Content]:
     """Ways to say `push`, from the fullest to the shortest; the first that fits is to be sent.
 
-    `id_only` has one: "New notification" and five ids. The last of the others has no caller; only if ids from the PBX
-    are too long even for that, they are left out whole, for a cut id would be another id.
+    `id_only` has one: "New notification" and five ids. Of the others the last but one has no caller, and always fits
+    with ids as ingress takes them; the last is for longer ones, which are left out whole: a cut id is another id.
     """
     texts = words(locale)
     if privacy is Privacy.ID_ONLY:
-        yield Content(texts.new_notification, "", _ids(push))
-        return
-    for people in _ever_shorter(_people(push, privacy)):
+        return iter((Content(texts.new_notification, "", _ids(push)),))
+    return _ever_shorter(push, privacy, texts)
+
+
+def _ever_shorter(push: Push, privacy: Privacy, texts: Words) -> Iterator[Content]:
+    headline = title(push.kind, texts)
+    for people in _ever_fewer(_people(push, privacy)):
         body = "" if privacy is Privacy.KIND_ONLY else _body(push, people, texts)
-        yield Content(title(push.kind, texts), body, _pbx(push, people))
+        yield Content(headline, body, _pbx(push, people))
     without_pbx_ids = replace(push, call_id=None, voicemail_message_id=None)
-    yield Content(title(push.kind, texts), "", _pbx(without_pbx_ids, _NOBODY))
+    yield Content(headline, "", _pbx(without_pbx_ids, _NOBODY))
 
 
 def title(kind: PushKind, texts: Words) -> str:
@@ -96,7 +100,7 @@ def epoch_seconds(at: Millis) -> int:
 def rfc3339(at: Millis) -> str:
     """UTC with `Z`, whole seconds: date parsers of both platforms read it without options."""
     second = max(_FIRST_SECOND, min(at // 1000, _LAST_SECOND))
-    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (_EPOCH + timedelta(seconds=second)).isoformat()[:19] + "Z"
 
 
 def _people(push: Push, privacy: Privacy) -> _People:
@@ -111,7 +115,7 @@ def _people(push: Push, privacy: Privacy) -> _People:
     return _People(*(cut(text, max_graphemes=LONGEST_NAME) for text in (number, name, answered_by)))
 
 
-def _ever_shorter(people: _People) -> Iterator[_People]:
+def _ever_fewer(people: _People) -> Iterator[_People]:
     yield people
     for max_bytes in _NAME_BYTES:
         yield _People(
