@@ -29,7 +29,7 @@ async def look(services: Services) -> None:
     _look_at_senders(services, now)
     depths = await services.store.queue.depth()
     for lane, depth in depths.items():
-        age = 0.0 if depth.oldest_ms is None else max(0.0, (now - depth.oldest_ms) / 1000)
+        age = (depth.oldest_ms or 0) / 1000
         services.metrics.queue_depth.labels(lane=lane).set(depth.depth)
         services.metrics.queue_oldest_seconds.labels(lane=lane).set(age)
     services.capacity.queued = sum(depth.depth for depth in depths.values())
