@@ -1,0 +1,41 @@
+# Every target does its own set-up. PYTHON=/path/to/python3 chooses the interpreter (3.11 or later).
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lock bench clean runtime development
+
+BIN := .venv/bin
+COMPILE := uv pip compile pyproject.toml
+LOCKED := --universal --generate-hashes --no-header --no-annotate --no-emit-index-url -o
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: runtime ## the gateway with a simulated Apple and Google: events in, and what each phone shows
+	@$(BIN)/push-gateway demo
+
+test: development ## all tests
+	@$(BIN)/python -m pytest
+
+check: development ## what CI runs: format, lint, types, layers, and all tests with coverage
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@.ci/tests
+
+bench: development ## how many events and pushes a second
+	@$(BIN)/python -m tests.bench
+
+lock: ## resolve the dependencies anew into both locks (needs uv)
+	@command -v uv >/dev/null || { echo "uv is needed: https://docs.astral.sh/uv/" >&2; exit 1; }
+	$(COMPILE) $(LOCKED) requirements.lock
+	$(COMPILE) --group dev $(LOCKED) requirements-dev.lock
+
+clean: ## remove the virtual environment and every cache; var/ (the stores) stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+runtime:
+	@PYTHON="$(PYTHON)" .ci/environment requirements.lock
+
+development:
+	@PYTHON="$(PYTHON)" .ci/environment requirements-dev.lock
