@@ -16,7 +16,7 @@ test: development ## all tests
 	@$(BIN)/python -m pytest
 
 check: development ## what CI runs: format, lint, types, layers, and all tests with coverage
-	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
