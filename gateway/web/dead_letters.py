@@ -1,0 +1,43 @@
+"""Pushes that were given up: operations look at them, send them again, or drop them."""
+
+from aiohttp import web
+
+from gateway.domain.errors import NotFound
+from gateway.web.keys import SERVICES
+from gateway.web.models_inbox import DeadLetterAnswer, DeadLetterListAnswer, DeadLetterQuery, ReplayedAnswer
+from gateway.web.requests import query
+from gateway.web.responses import answer, nothing
+
+_GONE = "there is no such dead letter"
+
+
+async def list_dead_letters(request: web.Request) -> web.Response:
+    """`GET /v1/dead-letters`."""
+    asked, letters = query(request, DeadLetterQuery), request.app[SERVICES].store.dead_letters
+    records = await letters.list(after=asked.after, limit=asked.limit)
+    items = tuple(DeadLetterAnswer.of(record) for record in records)
+    following = items[-1].push_id if len(items) == asked.limit else None
+    return answer(DeadLetterListAnswer(items=items, next=following, count=await letters.count()))
+
+
+async def get_dead_letter(request: web.Request) -> web.Response:
+    """`GET /v1/dead-letters/{push_id}`."""
+    record = await request.app[SERVICES].store.dead_letters.get(request.match_info["push_id"])
+    if record is None:
+        raise NotFound(_GONE)
+    return answer(DeadLetterAnswer.of(record))
+
+
+async def post_replay(request: web.Request) -> web.Response:
+    """`POST /v1/dead-letters/{push_id}/replay`."""
+    services, push_id = request.app[SERVICES], request.match_info["push_id"]
+    if not await services.store.dead_letters.replay(push_id, services.clock()):
+        raise NotFound(_GONE)
+    return answer(ReplayedAnswer(push_id=push_id), 202)
+
+
+async def delete_dead_letter(request: web.Request) -> web.Response:
+    """`DELETE /v1/dead-letters/{push_id}`."""
+    if not await request.app[SERVICES].store.dead_letters.drop(request.match_info["push_id"]):
+        raise NotFound(_GONE)
+    return nothing()
