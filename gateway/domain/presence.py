@@ -57,7 +57,7 @@ def canonical_status(raw: str) -> str:
 class SettingsModel(BaseModel):
     """Base of the settings objects: closed (an unknown field is an error) and immutable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Endpoint(StrEnum):

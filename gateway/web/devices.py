@@ -12,9 +12,9 @@ from gateway.web.models_devices import (
     DeviceAnswer,
     DeviceBody,
     DeviceListAnswer,
+    DiagnosisAnswer,
     HeartbeatBody,
     ReceiptBody,
-    TestAnswer,
 )
 from gateway.web.registration import device_from
 from gateway.web.requests import device_id_of, json_body, place_of
@@ -71,7 +71,7 @@ async def post_test(request: web.Request) -> web.Response:
     """`POST .../devices/{device_id}/test`."""
     place, device = place_of(request), await _device(request)
     report = await request.app[SERVICES].diagnosis.test(place.tenant, place.extension, device.device_id)
-    return answer(TestAnswer.of(report))
+    return answer(DiagnosisAnswer.of(report))
 
 
 async def post_receipt(request: web.Request) -> web.Response:

@@ -11,13 +11,13 @@ from gateway.domain.event import Millis
 class RequestModel(BaseModel):
     """A request body or query: closed, so that a misspelt field is an answer (422) and not a silent default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class AnswerModel(BaseModel):
     """An answer body."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     def json_bytes(self) -> bytes:
         """The body as UTF-8 JSON."""

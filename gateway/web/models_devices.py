@@ -174,7 +174,7 @@ class DeviceListAnswer(AnswerModel):
     items: tuple[DeviceAnswer, ...]
 
 
-class TestStageAnswer(AnswerModel):
+class StageAnswer(AnswerModel):
     """One step of the diagnosis."""
 
     name: str = Field(examples=["provider"])
@@ -182,16 +182,16 @@ class TestStageAnswer(AnswerModel):
     detail: str
 
 
-class TestAnswer(AnswerModel):
+class DiagnosisAnswer(AnswerModel):
     """How far a test push came: all stages until the first that failed."""
 
     ok: bool
-    stages: tuple[TestStageAnswer, ...]
+    stages: tuple[StageAnswer, ...]
 
     @classmethod
     def of(cls, report: TestReport) -> Self:
         """The diagnosis, stage by stage."""
-        stages = tuple(TestStageAnswer(name=one.name, ok=one.ok, detail=one.detail) for one in report.stages)
+        stages = tuple(StageAnswer(name=one.name, ok=one.ok, detail=one.detail) for one in report.stages)
         return cls(ok=report.ok, stages=stages)
 
 

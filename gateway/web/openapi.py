@@ -169,7 +169,7 @@ def _security(access: Access) -> list[dict[str, list[str]]]:
             return [{"standardWebhooks": []}, {"tenantKey": ["events"]}, admin]
         case OfTenant():
             app: list[dict[str, list[str]]] = [{"userToken": []}] if access.app else []
-            return [{"tenantKey": sorted(access.scopes)}, *app, admin]
+            return [{"tenantKey": sorted(scope.value for scope in access.scopes)}, *app, admin]
 
 
 def _path_parameters(route: Route) -> Iterator[JsonObject]:

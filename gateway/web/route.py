@@ -64,3 +64,15 @@ class Route:
     def name(self) -> str:
         """The operation's id."""
         return str(getattr(self.handler, "__name__", self.path))
+
+
+def ok(model: Any, means: str = "Done.") -> Mapping[int, Answer]:
+    """200 with a body."""
+    return {200: Answer(means=means, model=model)}
+
+
+NOTHING: Mapping[int, Answer] = {204: Answer(means="Done.")}
+"""Done, and nothing to say."""
+
+TENANT = "/v1/tenants/{tenant}"
+EXTENSION = f"{TENANT}/extensions/{{extension}}"
