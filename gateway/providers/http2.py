@@ -1,0 +1,286 @@
+"""The one HTTP/2 wire, for Apple and for Google: pyreqwest (Rust: reqwest, hyper, h2, rustls).
+
+Why this client, what was measured, and what each guard below guards against: docs/adr/0002-the-http2-wire.md.
+To replace it, write another class with `post`, `renew` and `capacity`, and another `wire_errors.classify`.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import cycle
+from typing import Final, TypeAlias
+
+import structlog
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.request import StreamRequest
+from pyreqwest.response import Response
+
+from gateway.domain.outcome import NotSent, Unknown
+from gateway.providers.gate import Gate, Held, Leaving
+from gateway.providers.wire_errors import OF_THE_CONNECTION, Trouble, classify
+
+MAX_BODY_BYTES: Final = 16_384
+"""More of an answer's body is not read."""
+GRACE_SECONDS: Final = 0.1
+"""Between closing the clients and the end of the loop: without it the interpreter may abort on exit."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireSettings:
+    """How the wire behaves. Raises ValueError when the request timeout is not above the connect timeout: a request that
+    starts a connection owns it, and its timeout would end the connection for all that wait for it."""
+
+    connections: int = 1
+    """Used by turns. One connection each; a provider's stream limit is per connection."""
+    streams: int = 500
+    """Requests in flight on one connection, below the provider's limit: what the client queues beyond that limit ages
+    unseen and comes back as unknown."""
+    ca_pem: bytes | None = field(default=None, repr=False)
+    """Authorities to trust besides the system's."""
+    identity_pem: bytes | None = field(default=None, repr=False)
+    """Client certificate and key."""
+    resolve: tuple[tuple[str, str, int], ...] = ()
+    """(host, address, port): where a host name leads instead of DNS."""
+    plain_text: bool = False
+    """Unencrypted HTTP/2: for a stand-in on loopback."""
+    keep_headers: tuple[str, ...] = ()
+    """Response headers to hand up."""
+    opens: Callable[[int], bool] = field(default=lambda status: status not in (401, 403))
+    """Whether an answer of this status opens a new connection for more than one request."""
+    request_seconds: float = 10.0
+    connect_seconds: float = 5.0
+    slot_seconds: float = 2.0
+    """Longest wait for a place among the requests in flight."""
+    ping_after_seconds: float = 5.0
+    ping_seconds: float = 3.0
+    hold_seconds: float = 5.0
+    """Longest wait for the first answer on a new connection."""
+    canary_patience_seconds: float = 1.5
+    silence_seconds: float = 60.0
+    """A connection that carried nothing for so long starts with one request again."""
+    replace_after_timeouts: int = 20
+    replace_after_seconds: float = 10.0
+    """A connection is replaced after so many timeouts in a row, or three over so long: a peer that answers PINGs and
+    nothing else would hold it for ever."""
+
+    def __post_init__(self) -> None:
+        if self.request_seconds <= self.connect_seconds:
+            raise ValueError("the request timeout has to be above the connect timeout")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The provider answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Those of `keep_headers` that came, by lower-case name."""
+    body: bytes
+    """At most `MAX_BODY_BYTES`; empty when it broke off."""
+    client: Client | None = field(default=None, repr=False, compare=False)
+    """Whose connection it came over."""
+
+
+Exchange: TypeAlias = Answered | NotSent | Unknown
+"""What came of a request. The `reason` of NotSent and Unknown is a `Trouble`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Posting:
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    unindexed: Mapping[str, str]
+
+
+class Wire:
+    """Connections to one provider with one identity."""
+
+    def __init__(self, settings: WireSettings) -> None:
+        self._settings = settings
+        self._lines = [_Line(settings) for _ in range(settings.connections)]
+        self._turns = cycle(self._lines)
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, unindexed: Mapping[str, str] | None = None
+    ) -> Exchange:
+        """Send one request and wait for its end. Never raises for trouble of network or provider.
+
+        `unindexed`: more headers, which differ with every request and are kept out of the peer's small HPACK table.
+        Cancelling the caller does not call the request back: it may still be processed.
+        """
+        return await next(self._turns).post(_Posting(url, headers, body, unindexed or {}))
+
+    def renew(self, answered: "Answered") -> None:
+        """Replace the connection of this answer, if that has not happened yet. What is in flight on it ends there."""
+        for line in self._lines:
+            if line.client is answered.client:
+                line.renew("answer")
+
+    @property
+    def capacity(self) -> int:
+        """How many requests may be in flight."""
+        return self._settings.connections * self._settings.streams
+
+    async def close(self) -> None:
+        """Drop the connections. Requests in flight come back as unknown; wait for them before."""
+        for line in self._lines:
+            await line.close()
+
+
+@asynccontextmanager
+async def open_wire(settings: WireSettings) -> AsyncIterator[Wire]:
+    """A wire, closed at the end. Opens no connection before the first request; call it after forking.
+
+    Raises ValueError when the certificates cannot be used.
+    """
+    wire = Wire(settings)
+    try:
+        yield wire
+    finally:
+        await wire.close()
+        await asyncio.sleep(GRACE_SECONDS)
+
+
+class _Line:
+    """One client, that is one connection at a time, with its gate and its record of timeouts."""
+
+    def __init__(self, settings: WireSettings) -> None:
+        self._settings = settings
+        self.client = _build(settings)
+        self._gate = Gate(
+            hold_seconds=settings.hold_seconds,
+            patience_seconds=settings.canary_patience_seconds,
+            silence_seconds=settings.silence_seconds,
+        )
+        self._timeouts = 0
+        self._first_timeout = 0.0
+
+    async def post(self, posting: _Posting) -> Exchange:
+        given = await self._gate.enter()
+        if isinstance(given, Held):
+            return NotSent(reason=given.trouble)
+        client = self.client
+        how, trouble = Leaving.UNDECIDED, Trouble.HELD_BACK
+        try:
+            exchange = await _exchange(client, posting, self._settings.keep_headers)
+            how, trouble = self._leaving(exchange)
+        finally:
+            self._gate.leave(given, how, trouble)
+        if client is self.client:
+            self._judge(exchange)
+        return exchange
+
+    def renew(self, why: str) -> None:
+        """The old client is not closed but dropped: its connection ends with its last request."""
+        _log.info("connection_replaced", why=why)
+        self.client = _build(self._settings)
+        self._timeouts = 0
+        self._gate.renew()
+
+    async def close(self) -> None:
+        await self.client.close()
+
+    def _leaving(self, exchange: Exchange) -> tuple[Leaving, Trouble]:
+        if isinstance(exchange, Answered):
+            opened = self._settings.opens(exchange.status)
+            return Leaving.ANSWERED if opened else Leaving.NOT_OPENED, Trouble.HELD_BACK
+        trouble = Trouble(exchange.reason)
+        return Leaving.CONNECTION_FAILED if trouble in OF_THE_CONNECTION else Leaving.UNDECIDED, trouble
+
+    def _judge(self, exchange: Exchange) -> None:
+        match exchange:
+            case Answered():
+                self._timeouts = 0
+            case Unknown(reason=Trouble.TIMEOUT):
+                self._timed_out()
+            case _:
+                pass
+
+    def _timed_out(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._timeouts == 0:
+            self._first_timeout = now
+        self._timeouts += 1
+        long = self._timeouts >= 3 and now - self._first_timeout >= self._settings.replace_after_seconds
+        if long or self._timeouts >= self._settings.replace_after_timeouts:
+            self.renew("timeouts")
+
+
+async def _exchange(client: Client, posting: _Posting, keep: tuple[str, ...]) -> Exchange:
+    try:
+        request = _request(client, posting)
+    except ValueError:
+        return NotSent(reason=Trouble.UNSENDABLE)
+    status: int | None = None
+    kept: dict[str, str] = {}
+    try:
+        async with request as response:
+            status = response.status
+            kept = {name: value for name in keep if (value := response.get_header(name)) is not None}
+            return Answered(status=status, headers=kept, body=await _body(response), client=client)
+    except PyreqwestError as error:
+        if status is not None:  # the answer is known, only its body broke off
+            return Answered(status=status, headers=kept, body=b"", client=client)
+        return classify(error)
+
+
+def _request(client: Client, posting: _Posting) -> StreamRequest:
+    builder = client.post(posting.url).headers(posting.headers)
+    for name, value in posting.unindexed.items():
+        builder = builder.header(name, value, is_sensitive=True)
+    return builder.body_bytes(posting.body).build_streamed()
+
+
+async def _body(response: Response) -> bytes:
+    """Read even when nobody wants it: leaving a body unread resets its stream, and Google counts resets."""
+    parts: list[bytes] = []
+    missing = MAX_BODY_BYTES
+    while missing > 0 and (part := await response.body_reader.read(missing)) is not None:
+        parts.append(part.to_bytes())
+        missing -= len(part)
+    return b"".join(parts)
+
+
+def _build(settings: WireSettings) -> Client:
+    """5 to 10 ms: reads the system's authorities."""
+    builder = (
+        ClientBuilder()
+        .http2_prior_knowledge()  # one connection a client, in a cold burst too
+        .connect_timeout(timedelta(seconds=settings.connect_seconds))
+        .timeout(timedelta(seconds=settings.request_seconds))
+        .http2_keep_alive_interval(timedelta(seconds=settings.ping_after_seconds))
+        .http2_keep_alive_timeout(timedelta(seconds=settings.ping_seconds))
+        .http2_keep_alive_while_idle(False)  # Google ends connections that ping too much
+        .pool_idle_timeout(None)  # Apple wants connections kept for days
+        .tcp_keepalive(timedelta(seconds=30))
+        .tcp_keepalive_interval(timedelta(seconds=10))
+        .tcp_keepalive_retries(3)
+        .max_connections(settings.streams)  # in truth the cap on requests in flight
+        .pool_timeout(timedelta(seconds=settings.slot_seconds))
+        .follow_redirects(False)
+        .referer(False)
+        .gzip(False)
+        .brotli(False)
+        .zstd(False)
+        .deflate(False)
+        .user_agent("pbx-push-gateway")
+        .https_only(not settings.plain_text)
+        .min_tls_version("TLSv1.2")
+        .no_proxy()  # else HTTPS_PROXY of the environment is used without a word
+    )
+    if sys.platform == "linux":
+        builder = builder.tcp_user_timeout(timedelta(seconds=10))
+    if settings.ca_pem is not None:
+        builder = builder.add_root_certificate_pem(settings.ca_pem)
+    if settings.identity_pem is not None:
+        builder = builder.identity_pem(settings.identity_pem)
+    for host, address, port in settings.resolve:
+        builder = builder.resolve(host, address, port)
+    return builder.build()
