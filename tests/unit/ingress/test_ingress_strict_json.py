@@ -98,7 +98,7 @@ def test_no_body_within_the_limit_is_too_much(body: bytes) -> None:
 
 
 def test_the_place_can_be_that_of_an_inner_text() -> None:
-    with pytest.raises(MalformedInput, match="^msg, line 1 column 2: not valid JSON"):
+    with pytest.raises(MalformedInput, match=r"^msg, line 1 column 2: not valid JSON"):
         strict_json.loads(b"{", place="msg")
 
 

@@ -45,6 +45,7 @@ def test_a_sample_is_read_as_it_says(path: Path) -> None:
         return
     with pytest.raises((InvalidInput, MalformedInput)) as caught:
         read(document)
+    assert isinstance(caught.value, InvalidInput | MalformedInput)
     assert [problem.loc for problem in caught.value.problems] == document["error"]
 
 
