@@ -1,1 +1,38 @@
+"""All that meets Redis or Valkey: the state of extensions, the journal, the inbox and the queue of pushes."""
 
+from gateway.store.results import (
+    Acceptance,
+    Claim,
+    Duplicate,
+    EventPage,
+    LaneDepth,
+    Lease,
+    Loaded,
+    Move,
+    Place,
+    PushRecord,
+    Registered,
+    Stale,
+    Stored,
+    StoreHealth,
+)
+from gateway.store.store import Store, open_store
+
+__all__ = [
+    "Acceptance",
+    "Claim",
+    "Duplicate",
+    "EventPage",
+    "LaneDepth",
+    "Lease",
+    "Loaded",
+    "Move",
+    "Place",
+    "PushRecord",
+    "Registered",
+    "Stale",
+    "Store",
+    "StoreHealth",
+    "Stored",
+    "open_store",
+]

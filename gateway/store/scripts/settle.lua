@@ -1,0 +1,61 @@
+#!lua flags=allow-oom
+-- The end of a lease: the push leaves the lane and, in the same step, its outcome is recorded, its next attempt is
+-- scheduled, what follows it is queued, or it is put among the dead letters. XACK decides who is first: a push is
+-- settled once, also when two workers sent it. Works with a full memory, so that a full store can empty itself.
+--
+-- KEYS: 1 push, 2 lane, 3 later, 4 dead letters
+-- ARGV: 1 group, 2 entry id, 3 push id, 4 prefix of push keys, 5 state, 6 now, 7 due, 8 attempt ('': nothing was sent),
+--       9 counts (0/1), 10 without an answer (0/1), 11 member of the dead letters, 12 registered_at of the device ('': no
+--       change of it), 13.. fields and values of the device
+-- Returns: 1, or 0 if somebody else settled it
+
+if redis.call('XACK', KEYS[2], ARGV[1], ARGV[2]) == 0 then
+  return 0
+end
+redis.call('XDEL', KEYS[2], ARGV[2])
+local push = redis.call('HMGET', KEYS[1], 'withdrawn', 'then', 'maybe', 'attempts', 'extension', 'device')
+local withdrawn, next_id, maybe, attempts, extension_key, device_key = unpack(push, 1, 6)
+if not extension_key then
+  return 1
+end
+
+if ARGV[8] ~= '' then
+  redis.call('HSET', KEYS[1], 'attempts', attempts and attempts .. '\n' .. ARGV[8] or ARGV[8])
+  redis.call('HINCRBY', KEYS[1], 'counted', ARGV[9])
+end
+if ARGV[10] == '1' then
+  maybe = '1'
+  redis.call('HSET', KEYS[1], 'maybe', '1')
+end
+
+-- An untrue push is neither tried again nor kept for replay.
+local state = ARGV[5]
+if withdrawn and (state == 'deferred' or state == 'dead') then
+  state = 'withdrawn'
+end
+redis.call('HSET', KEYS[1], 'state', state)
+if state == 'deferred' then
+  redis.call('ZADD', KEYS[3], ARGV[7], ARGV[3])
+elseif state == 'dead' then
+  redis.call('ZADD', KEYS[4], 0, ARGV[11])
+  redis.call('HSET', KEYS[1], 'dead', ARGV[11], 'died', ARGV[11])
+  redis.call('PERSIST', KEYS[1])
+end
+
+-- It became untrue while it was being sent. What replaces it follows where a phone has it, or may have it.
+if withdrawn and next_id then
+  local next_key = ARGV[4] .. next_id
+  if redis.call('HGET', next_key, 'state') == 'pending' then
+    if state == 'accepted' or maybe then
+      queue_push(next_key, next_id)
+    else
+      redis.call('HSET', next_key, 'state', 'withdrawn')
+    end
+  end
+end
+
+if ARGV[12] ~= '' then
+  change_device(device_key, ARGV[12], 13)
+end
+next_rev(extension_key, ARGV[6])
+return 1

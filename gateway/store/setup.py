@@ -1,0 +1,42 @@
+"""What a store has to hold before it is used: its layout, and its lanes."""
+
+import asyncio
+
+from redis import exceptions
+
+from gateway.domain.errors import ConfigurationError, Problem
+from gateway.store.batch import Commands
+from gateway.store.keys import GROUP, LAYOUT, Layout
+
+FORMAT = 1
+"""Of keys and documents. A gateway refuses a store of another format."""
+
+
+async def require_layout(commands: Commands, layout: Layout) -> None:
+    """Record number of shards and format at the first start, and refuse to run with others ever after: the same names
+    would be looked for in other places. Raises `ConfigurationError`."""
+    shards = len(layout.shards)
+    await asyncio.gather(
+        commands.run("HSETNX", LAYOUT, "shards", shards), commands.run("HSETNX", LAYOUT, "format", FORMAT)
+    )
+    made_with, made_in = (int(value) for value in await commands.run("HMGET", LAYOUT, "shards", "format"))
+    if made_with != shards:
+        why = f"the store was made with {made_with} shard(s) and cannot be used with {shards}"
+        raise ConfigurationError(Problem(loc="store.shards", msg=why))
+    if made_in != FORMAT:
+        why = f"the store has format {made_in}, this gateway reads format {FORMAT}"
+        raise ConfigurationError(Problem(loc="store.url", msg=why))
+
+
+async def make_lanes(commands: Commands, layout: Layout) -> None:
+    """Every lane with its consumer group; what is there already stays as it is."""
+    lanes = [lane for shard in layout.shards for lane in shard.lanes]
+    await asyncio.gather(*(_make_lane(commands, lane) for lane in lanes))
+
+
+async def _make_lane(commands: Commands, lane: str) -> None:
+    try:
+        await commands.run("XGROUP", "CREATE", lane, GROUP, "0", "MKSTREAM")
+    except exceptions.ResponseError as error:
+        if not str(error).startswith("BUSYGROUP"):
+            raise

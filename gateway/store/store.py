@@ -1,0 +1,115 @@
+"""The store as one object, and how it is opened."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.domain.errors import StoreUnavailable
+from gateway.domain.event import Clock
+from gateway.settings import StoreSettings
+from gateway.store.access import Access
+from gateway.store.batch import Batch
+from gateway.store.connection import Clients, Target, open_clients, target_of
+from gateway.store.dead_letters import DeadLetters
+from gateway.store.deliveries import Deliveries
+from gateway.store.devices import Devices
+from gateway.store.embedded import EmbeddedServer
+from gateway.store.extensions import Extensions
+from gateway.store.health import Health
+from gateway.store.inbox import Inbox
+from gateway.store.journal import Journal
+from gateway.store.keys import Layout
+from gateway.store.queue import Queue
+from gateway.store.reading import AskingReader, BlockingReader, Reader
+from gateway.store.results import StoreHealth
+from gateway.store.setup import make_lanes, require_layout
+
+HOUR_MS = 3_600_000
+CLUSTER_SHARDS = 16
+PATIENCE_SECONDS = 10.0
+"""How long opening waits for a server that is not there yet, or loads its data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """All that is kept. Every method of every room raises `StoreUnavailable` when the server cannot be reached or
+    cannot write; it comes back by itself."""
+
+    extensions: Extensions
+    devices: Devices
+    inbox: Inbox
+    journal: Journal
+    queue: Queue
+    dead_letters: DeadLetters
+    deliveries: Deliveries
+    _health: Health
+
+    async def health(self) -> StoreHealth:
+        """Whether the store can be written now, found out by writing. Never raises."""
+        return await self._health.check()
+
+
+@asynccontextmanager
+async def open_store(
+    settings: StoreSettings, *, clock: Clock, patience_seconds: float = PATIENCE_SECONDS
+) -> AsyncIterator[Store]:
+    """The store of these settings; an embedded server is started and, by its last user, stopped.
+
+    Raises `ConfigurationError` when it can never work (bad URL, unusable directory, other number of shards than it was
+    made with), `StoreUnavailable` when it does not answer within `patience_seconds`.
+    """
+    async with AsyncExitStack() as stack:
+        target = await _target(settings, stack)
+        clients = await stack.enter_async_context(open_clients(target))
+        batch = Batch(clients.commands)
+        stack.push_async_callback(batch.close)
+        shards = settings.shards or (CLUSTER_SHARDS if target.kind == "cluster" else 1)
+        layout = Layout(shards)
+        access = Access(batch, layout, clock, settings.journal_retention_hours * HOUR_MS)
+        await _patiently(access, patience_seconds)
+        yield _rooms(access, clients)
+
+
+async def _target(settings: StoreSettings, stack: AsyncExitStack) -> Target:
+    directory = settings.embedded_directory
+    if directory is None:
+        return target_of(settings.url)
+    server = EmbeddedServer(Path(directory), fsync=settings.fsync)
+    await stack.enter_async_context(server.running())
+    return Target(kind="unix", path=str(server.socket))
+
+
+async def _patiently(access: Access, seconds: float) -> None:
+    """The first contact: which layout the store has, and that its lanes are there."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while True:
+        try:
+            await require_layout(access.commands, access.layout)
+            await make_lanes(access.commands, access.layout)
+            return
+        except StoreUnavailable:
+            if loop.time() > end:
+                raise
+        await asyncio.sleep(0.1)
+
+
+def _rooms(access: Access, clients: Clients) -> Store:
+    async def mend() -> None:
+        await make_lanes(access.commands, access.layout)
+
+    blocking = clients.blocking
+    reader: Reader = AskingReader(access.commands, mend) if blocking is None else BlockingReader(blocking, mend)
+    devices = Devices(access)
+    return Store(
+        extensions=Extensions(access),
+        devices=devices,
+        inbox=Inbox(access),
+        journal=Journal(access),
+        queue=Queue(access, devices, reader),
+        dead_letters=DeadLetters(access),
+        deliveries=Deliveries(access),
+        _health=Health(clients.commands, access),
+    )
