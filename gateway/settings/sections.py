@@ -14,7 +14,7 @@ MIN_KEY_LENGTH = 16
 """Characters that an API key has at least."""
 
 EMBEDDED = "embedded:"
-_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "unix")
+_SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", "unix")
 
 
 class ServerSettings(Section):

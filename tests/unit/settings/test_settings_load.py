@@ -115,7 +115,8 @@ kind = "fax"
     assert found == {
         "server.port": "Input should be a valid integer",
         "server.hots": "unknown key",
-        "store.url": "not embedded:DIRECTORY, nor one of redis://, rediss://, redis+sentinel://, redis+cluster://, unix://",
+        "store.url": "not embedded:DIRECTORY, nor one of redis://, rediss://, redis+sentinel://, rediss+sentinel://, "
+        "redis+cluster://, rediss+cluster://, unix://",
         "apps.0.apns.key_file": f"{house}/gone.p8 cannot be read: No such file or directory",
         "apps.0.apns.team_id": "required with key_file",
         "apps.0.apns.key_id": "required with key_file",
