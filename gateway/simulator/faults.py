@@ -1,8 +1,8 @@
 """Scripted faults as documents: which requests they meet, and what happens then."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.domain.device import Environment
 
@@ -135,6 +135,12 @@ class Fault(_Document):
     now: bool = False
     """For goaway, reset, close, half_open, max_streams and stall_window: do it at once, without waiting for a request,
     to every open connection that `match.provider` and `match.environment` name."""
+
+    @model_validator(mode="after")
+    def _now_needs_no_request(self) -> Self:
+        if self.now and isinstance(self.what, Answer | NoAnswer | RstStream):
+            raise ValueError(f"{self.what.do} needs a request; it cannot be played now")
+        return self
 
 
 class ScriptedFault(_Document):

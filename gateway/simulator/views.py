@@ -119,7 +119,7 @@ class Phone:
     environment: Environment
     state: PhoneState
     topic: str
-    """Bundle id that the token belongs to, without suffix; empty: not known yet."""
+    """Full topic that the token belongs to (`.voip` included); empty: not known yet, the next push decides."""
     since: int | None
     """Since when the token is dead (`timestamp` of a 410)."""
     badge: int | None
@@ -127,8 +127,9 @@ class Phone:
     """Oldest first."""
     rings: tuple[Ring, ...]
     received: tuple[ReceivedPush, ...]
-    """The newest pushes addressed to it, oldest first; repeats are listed as often as they came."""
+    """The newest 200 pushes addressed to it, oldest first, refused ones too; repeats as often as they came."""
     received_count: int
+    """Pushes that the provider accepted for it, repeats included."""
     stored: int
     """Undelivered pushes held for it while it is offline."""
     deleted_messages: int
