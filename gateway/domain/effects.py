@@ -10,7 +10,8 @@ from gateway.domain.push import Push
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawal:
     """A push that is no longer true. Not sent any more if it still waits; if it is being sent just now and gets
-    accepted after all, `then` follows it."""
+    accepted after all, `then` follows it. A push that waits as such a `then` (`pending`) can be withdrawn too: its own
+    `then` takes its place."""
 
     push_id: str
     then: Push | None = None

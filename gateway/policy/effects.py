@@ -32,8 +32,6 @@ NOT_FOR_THIS_PERSON = frozenset(
 merely not told of is."""
 
 _WAITING = frozenset({PushState.QUEUED, PushState.DEFERRED, PushState.PENDING})
-_MAY_STILL_APPEAR = _WAITING | {PushState.WITHDRAWN}
-"""A withdrawn push may be on its way to the provider just now."""
 _SHOWN_FOR_THE_CALL = frozenset({PushKind.CALL_MISSED, PushKind.CALL_WITHDRAWN})
 
 
@@ -136,7 +134,7 @@ def _undone(
         voicemail = _voicemail_in_its_place(facts, call, told, pushes)
         if voicemail is not None:
             # It replaces by its collapse id whatever stands there; what may still arrive must not replace it.
-            if told.state in _MAY_STILL_APPEAR:
+            if told.state in _WAITING:
                 withdrawals.append(Withdrawal(push_id=told.push_id, then=voicemail_again(voicemail, told)))
         elif told.kind is PushKind.CALL_MISSED and missed_is_untrue:
             instead = withdrawn_push(facts, call, told, badge) if _taken(call) else None

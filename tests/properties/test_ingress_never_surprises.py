@@ -58,7 +58,7 @@ def changed(draw: st.DrawFn, value: Any) -> Any:
     if isinstance(value, list) and value and draw(st.integers(0, 4)):
         index = draw(st.integers(0, len(value) - 1))
         return [*value[:index], draw(changed(value[index])), *value[index + 1 :]]
-    if isinstance(value, str) and value.startswith("{"):
+    if isinstance(value, str) and value.startswith('{"'):
         return json.dumps(draw(changed(json.loads(value))))
     return draw(any_json)
 
@@ -74,7 +74,7 @@ def reads_yeastar(body: bytes, zone: ZoneInfo) -> None:
     with suppress(MalformedInput, InvalidInput):
         events = yeastar.read(body, timezone=zone)
         assert all(is_sound(event) for event in events)
-        assert all(event.identity is None for event in events) or len({e.identity for e in events}) == len(events)
+        assert len({event.identity for event in events}) == len(events)
 
 
 def reads_cloudevents(headers: Mapping[str, str], body: bytes) -> None:
