@@ -40,7 +40,9 @@ def read(body: bytes, *, timezone: ZoneInfo) -> tuple[PbxEvent, ...]:
     if reader is None:
         return ()
     envelope = Envelope(event_id=event_id, serial=_serial(value.get("sn")), timezone=timezone)
-    return tuple(reader(_message(value.get("msg")), envelope))
+    events = reader(_message(value.get("msg")), envelope)
+    # Two endpoints of one extension ring, or a call is listed twice: one event.
+    return tuple({event.identity: event for event in events}.values())
 
 
 def _event_id(value: JsonValue) -> int:

@@ -20,14 +20,10 @@ def call_status_changed(message: dict[str, JsonValue], envelope: Envelope) -> It
     call = parse(models.CallMembers, message)
     legs = [member.extension for member in call.members if member.extension is not None]
     answered = any(leg.member_status == "ANSWER" for leg in legs)
-    told = set()
     for leg in legs:
         if leg.member_status not in _KIND_OF_MEMBER or (answered and leg.member_status == "RING"):
             continue
         identity = envelope.identity(call.call_id, leg.number, leg.member_status)
-        if identity in told:  # two endpoints of one extension ring: one event
-            continue
-        told.add(identity)
         event = _ringing(call, leg.number, leg.call_path, identity)
         if leg.member_status == "ANSWER":
             event = replace(event, kind=EventKind.CALL_ANSWERED, outcome=Outcome(answered_by=leg.number))

@@ -1,7 +1,6 @@
 """Yeastar P-Series events of a call that is over for somebody: missed, answered, or a message was left."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 from pydantic import JsonValue
@@ -22,27 +21,28 @@ def call_end_details(message: dict[str, JsonValue], envelope: Envelope) -> Itera
         return
     extension = extension_at(details.call_to, "msg.call_to")
     direction = Direction.INTERNAL if details.type is models.CallType.INTERNAL else Direction.INBOUND
-    event = PbxEvent(
-        kind=EventKind.CALL_MISSED,
+    kind, outcome, voicemail = _verdict(details, extension)
+    yield PbxEvent(
+        kind=kind,
         extension=extension,
         # The record's id alone would do, were it sure that no two members of a group share one.
         identity=envelope.identity(details.uid, details.call_id, extension, details.status),
         occurred_at=envelope.millis(details.time_start),
         call=Call(id=details.call_id, direction=direction),
         caller=Caller(number=details.call_from),
+        outcome=outcome,
+        voicemail=voicemail,
     )
-    yield _with_verdict(event, details)
 
 
-def _with_verdict(event: PbxEvent, details: models.CallDetails) -> PbxEvent:
+def _verdict(details: models.CallDetails, extension: str) -> tuple[EventKind, Outcome, Voicemail | None]:
     if details.status is models.CallStatus.VOICEMAIL:
-        voicemail = Voicemail(message_id=details.uid or None, duration_seconds=details.talk_duration or None)
-        return replace(event, kind=EventKind.VOICEMAIL_NEW, voicemail=voicemail)
+        message = Voicemail(message_id=details.uid or None, duration_seconds=details.talk_duration or None)
+        return EventKind.VOICEMAIL_NEW, Outcome(), message
     if details.status is models.CallStatus.ANSWERED:
-        outcome = Outcome(disposition=Disposition.ANSWERED, answered_by=event.extension)
-        return replace(event, kind=EventKind.CALL_ENDED, outcome=outcome)
-    ring_seconds = max(0, details.call_duration - details.talk_duration)
-    return replace(event, outcome=Outcome(disposition=_DISPOSITIONS[details.status], ring_seconds=ring_seconds))
+        return EventKind.CALL_ENDED, Outcome(disposition=Disposition.ANSWERED, answered_by=extension), None
+    rang = max(0, details.call_duration - details.talk_duration)
+    return EventKind.CALL_MISSED, Outcome(disposition=_DISPOSITIONS[details.status], ring_seconds=rang), None
 
 
 _DISPOSITIONS: Mapping[models.CallStatus, Disposition] = MappingProxyType(
