@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from gateway.domain.device import Provider
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.event import Millis
 from gateway.domain.push import Lane
@@ -101,15 +102,17 @@ def _queue(services: Services, reading: StoreReading) -> CheckAnswer:
 
 def _providers(senders: Mapping[str, Sender], now: Millis) -> CheckAnswer:
     """Names no app: readiness is open to everyone; `/health` has the rest."""
-    troubled = 0
-    for sender in senders.values():
-        health = sender.health()
-        expired = health.credential_expires_at is not None and health.credential_expires_at <= now
-        troubled += not health.up or expired
+    troubled = sum(not sender.health().up or _has_expired(sender, now) for sender in senders.values())
     if not troubled:
         return OK
     detail = f"{troubled} of {len(senders)} apps cannot be delivered to; their pushes are kept"
     return CheckAnswer(status=HealthStatus.DEGRADED, detail=detail)
+
+
+def _has_expired(sender: Sender, now: Millis) -> bool:
+    """Of Apple's certificates only: Google's access tokens are renewed by themselves."""
+    expires_at = sender.health().credential_expires_at
+    return sender.app.provider is Provider.APNS and expires_at is not None and expires_at <= now
 
 
 def _user_tokens(user_tokens: UserTokens) -> CheckAnswer:
