@@ -19,7 +19,8 @@ from gateway.demo.run import demo as play_demo
 from gateway.domain.errors import ConfigurationError, StoreUnavailable
 from gateway.pipeline.services import Role
 from gateway.settings import LogSettings, Settings, load_settings
-from gateway.simulator import command as simulator_command
+from gateway.simulator.__main__ import serve as serve_simulator
+from gateway.simulator.options import SimulatorOptions
 from gateway.telemetry.logs import configure_logs
 from gateway.web.openapi import openapi_document
 
@@ -109,8 +110,14 @@ def simulator(
     ),
 ) -> None:
     """Run the APNs and FCM stand-ins with their virtual phones."""
-    arguments = ["--host", host, "--apns-port", str(apns_port), "--fcm-port", str(fcm_port)]
-    simulator_command([*arguments, "--control-port", str(control_port), "--dir", str(directory)])
+    options = SimulatorOptions(
+        directory=directory, host=host, apns_port=apns_port, fcm_port=fcm_port, control_port=control_port
+    )
+    try:
+        serve_simulator(options)
+    except OSError as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        raise typer.Exit(FAILED) from error
 
 
 @app.command("check-config")
@@ -151,7 +158,7 @@ def openapi() -> None:
 
 @dead_letters.command("list")
 def list_dead_letters(config: Config) -> None:
-    """List them, oldest first."""
+    """List them, the last that died first."""
     _run(letters.list_all(_quietly(config)))
 
 

@@ -14,7 +14,7 @@ PAGE = 100
 
 
 async def list_all(settings: Settings) -> None:
-    """A line per dead letter, oldest first."""
+    """A line per dead letter, the last that died first."""
     table = Table()
     for column in ("push", "tenant", "extension", "device", "kind", "given up", "reason"):
         table.add_column(column, overflow="fold")
@@ -22,11 +22,11 @@ async def list_all(settings: Settings) -> None:
         after: str | None = None
         while True:
             page = await store.dead_letters.list(after=after, limit=PAGE)
-            for record in page.items:
+            for record in page:
                 table.add_row(*_cells(record))
-            after = page.next
-            if after is None:
+            if len(page) < PAGE:
                 break
+            after = page[-1].push.push_id
     console().print(table if table.row_count else "No dead letters.")
 
 

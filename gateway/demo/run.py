@@ -48,11 +48,13 @@ async def _gateway(path: Path) -> AsyncIterator[tuple[str, asyncio.Event]]:
     stop = asyncio.Event()
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(settings, stop=stop, on_ready=ready.set_result))
+    serving.add_done_callback(lambda _: ready.cancel())
     try:
-        await asyncio.wait([ready, serving], timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait_for(asyncio.shield(ready), START_SECONDS)
         if serving.done():
             await serving
-        yield await ready, stop
+        yield ready.result(), stop
     finally:
         stop.set()
         with contextlib.suppress(asyncio.CancelledError):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 import structlog
 
@@ -100,9 +101,9 @@ class Worker:
             slots.take()
             task = asyncio.create_task(self._deliver(lease))
             self._flying[task] = lease
-            task.add_done_callback(lambda done, slots=slots: self._landed(done, slots))
+            task.add_done_callback(partial(self._landed, slots))
 
-    def _landed(self, task: asyncio.Task[None], slots: "_Slots") -> None:
+    def _landed(self, slots: "_Slots", task: asyncio.Task[None]) -> None:
         self._flying.pop(task, None)
         slots.give()
 
