@@ -183,8 +183,8 @@ def change_fields(change: DeviceChange) -> dict[str, Field]:
 
 
 def with_push_states(call: CallState, states: Mapping[str, PushState]) -> CallState:
-    """The call with how far its pushes are; one that is remembered no longer stays as it was stored."""
-    pushes = tuple(replace(push, state=states.get(push.push_id, push.state)) for push in call.pushes)
+    """The call with how far its pushes are; one that is remembered no longer is left out."""
+    pushes = tuple(replace(push, state=states[push.push_id]) for push in call.pushes if push.push_id in states)
     return replace(call, pushes=pushes)
 
 

@@ -113,6 +113,7 @@ async def open_clients(target: Target) -> AsyncIterator[Clients]:
                 startup_nodes=nodes, ssl=target.tls, cluster_error_retry_attempts=0, **_options(target)
             )
             stack.push_async_callback(cluster.aclose)
+            _as_it_came(cluster)
             yield Clients(cluster, None)
             return
         clients = [_single(target, stack) for _ in range(2)]
@@ -134,7 +135,13 @@ def _single(target: Target, stack: AsyncExitStack) -> Redis:
         host, port = target.hosts[0]
         client = Redis(host=host, port=port, db=target.db, **_tls(target), **options)
     stack.push_async_callback(client.aclose)
+    _as_it_came(client)
     return client
+
+
+def _as_it_came(client: Any) -> None:
+    """SET with GET answers with the old value; redis-py would make a bool of it."""
+    client.set_response_callback("SET", lambda reply, **_: reply)
 
 
 def _tls(target: Target) -> dict[str, Any]:

@@ -151,12 +151,11 @@ class Writer:
 
     def _withdraw(self, withdrawal: Withdrawal) -> Write:
         shard = self.keys.shard
-        head: Write = ("@withdraw", shard.push(withdrawal.push_id), withdrawal.push_id, shard.later)
+        head: Write = ("@withdraw", shard.push_prefix, withdrawal.push_id, shard.later)
         then = withdrawal.then
         if then is None:
-            return (*head, "", "", 0)
-        fields = codec.flat(self._push_fields(then, PushState.PENDING))
-        return (*head, then.push_id, shard.push(then.push_id), self._kept(then), *fields)
+            return (*head, "", 0)
+        return (*head, then.push_id, self._kept(then), *codec.flat(self._push_fields(then, PushState.PENDING)))
 
     def _push_fields(self, push: Push, state: PushState) -> dict[str, Field]:
         return {

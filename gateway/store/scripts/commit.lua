@@ -10,29 +10,27 @@
 
 local verbs = {}
 
--- The push is no longer true: push key, push id, set of later pushes, id and key of the push that follows it if it is
--- accepted all the same ('' if none), its lifetime in ms, its fields and values.
-verbs['@withdraw'] = function(push_key, push_id, later, then_id, then_key, ttl, ...)
-  local push = redis.call('HMGET', push_key, 'state', 'withdrawn', 'maybe')
+-- A push is no longer true: prefix of push keys, push id, set of later pushes, id of the push that follows where a phone
+-- has it all the same ('' if none), the follower's lifetime in ms, its fields and values. One that is deferred ends here;
+-- one that is queued may be on its way just now, and ends when it is settled; one that waits as a follower ends with
+-- what it follows.
+verbs['@withdraw'] = function(prefix, id, later, then_id, ttl, ...)
+  local push = redis.call('HMGET', prefix .. id, 'state', 'withdrawn', 'maybe')
   local state, withdrawn, maybe = push[1], push[2], push[3]
-  if withdrawn or (state ~= 'queued' and state ~= 'deferred') then
+  if withdrawn or (state ~= 'queued' and state ~= 'deferred' and state ~= 'pending') then
     return
   end
-  redis.call('HSET', push_key, 'withdrawn', '1')
-  if state == 'deferred' then
-    redis.call('ZREM', later, push_id)
-    redis.call('HSET', push_key, 'state', 'withdrawn')
+  redis.call('HSET', prefix .. id, 'withdrawn', '1')
+  if then_id ~= '' then
+    redis.call('HSET', prefix .. then_id, ...)
+    redis.call('PEXPIRE', prefix .. then_id, ttl)
+    redis.call('HSET', prefix .. id, 'then', then_id)
   end
-  -- A deferred push was not accepted; the phone can only have it if an attempt got no answer.
-  if then_id == '' or (state == 'deferred' and not maybe) then
-    return
-  end
-  redis.call('HSET', then_key, ...)
-  redis.call('PEXPIRE', then_key, ttl)
   if state == 'deferred' then
-    queue_push(then_key, then_id)
-  else
-    redis.call('HSET', push_key, 'then', then_id)
+    redis.call('ZREM', later, id)
+    redis.call('HSET', prefix .. id, 'state', 'withdrawn')
+    -- It was not accepted; a phone can only have it if an attempt got no answer.
+    follow(prefix, then_id ~= '' and then_id, maybe)
   end
 end
 

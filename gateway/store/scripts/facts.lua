@@ -22,10 +22,10 @@ for id in string.gmatch(call[2] or '', '%S+') do
   local push = redis.call('HMGET', ARGV[2] .. id, 'state', 'withdrawn')
   local state = push[1]
   -- A withdrawal that is on its way needs no second one, however the push ends.
-  if push[2] and (state == 'queued' or state == 'deferred' or state == 'accepted') then
+  if state and push[2] then
     state = 'withdrawn'
   end
-  if state then
+  if state then -- else it is remembered no longer
     states[#states + 1] = id
     states[#states + 1] = state
   end

@@ -42,16 +42,8 @@ elseif state == 'dead' then
   redis.call('PERSIST', KEYS[1])
 end
 
--- It became untrue while it was being sent. What replaces it follows where a phone has it, or may have it.
-if withdrawn and next_id then
-  local next_key = ARGV[4] .. next_id
-  if redis.call('HGET', next_key, 'state') == 'pending' then
-    if state == 'accepted' or maybe then
-      queue_push(next_key, next_id)
-    else
-      redis.call('HSET', next_key, 'state', 'withdrawn')
-    end
-  end
+if withdrawn then
+  follow(ARGV[4], next_id, state == 'accepted' or maybe)
 end
 
 if ARGV[12] ~= '' then
