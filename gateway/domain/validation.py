@@ -10,7 +10,7 @@ from gateway.domain.errors import Problem
 def problems_of(error: ValidationError, *, prefix: str = "") -> tuple[Problem, ...]:
     """One problem per error, with a dotted place below `prefix`. Never repeats the input's value."""
     return tuple(
-        Problem(loc=dotted(item["loc"], prefix=prefix), msg=_sentence(item["msg"]))
+        Problem(loc=dotted(item["loc"], prefix=prefix), msg=_sentence(item["type"], item["msg"]))
         for item in error.errors(include_url=False, include_context=False, include_input=False)
     )
 
@@ -20,5 +20,6 @@ def dotted(loc: Iterable[int | str], *, prefix: str = "") -> str:
     return ".".join(part for part in (prefix, *map(str, loc)) if part)
 
 
-def _sentence(msg: str) -> str:
-    return msg.removeprefix("Value error, ")
+def _sentence(kind: str, msg: str) -> str:
+    # pydantic's own words for a missing object name the class, which is nobody's business outside.
+    return "Input should be an object" if kind == "model_type" else msg.removeprefix("Value error, ")
