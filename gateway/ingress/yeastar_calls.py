@@ -21,7 +21,7 @@ def call_status_changed(message: dict[str, JsonValue], envelope: Envelope) -> It
     legs = [member.extension for member in call.members if member.extension is not None]
     answered = any(leg.member_status == "ANSWER" for leg in legs)
     for leg in legs:
-        if leg.member_status not in _KIND_OF_MEMBER or (answered and leg.member_status == "RING"):
+        if leg.member_status not in _CALLED or (answered and leg.member_status == "RING"):
             continue
         identity = envelope.identity(call.call_id, leg.number, leg.member_status)
         event = _ringing(call, leg.number, leg.call_path, identity)
@@ -30,7 +30,8 @@ def call_status_changed(message: dict[str, JsonValue], envelope: Envelope) -> It
         yield event
 
 
-_KIND_OF_MEMBER = frozenset({"RING", "ANSWER"})
+_CALLED = frozenset({"RING", "ANSWER"})
+"""`member_status` of a called extension: rings, or answered."""
 
 
 def incoming_call_request(message: dict[str, JsonValue], envelope: Envelope) -> Iterator[PbxEvent]:
