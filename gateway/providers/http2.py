@@ -165,7 +165,7 @@ class _Line:
     async def post(self, posting: _Posting) -> Exchange:
         given = await self._gate.enter()
         if isinstance(given, Held):
-            return NotSent(reason=given.trouble)
+            return NotSent(reason=given.trouble.value)
         client = self.client
         how, trouble = Leaving.UNDECIDED, Trouble.HELD_BACK
         try:
@@ -217,7 +217,7 @@ async def _exchange(client: Client, posting: _Posting, keep: tuple[str, ...]) ->
     try:
         request = _request(client, posting)
     except ValueError:
-        return NotSent(reason=Trouble.UNSENDABLE)
+        return NotSent(reason=Trouble.UNSENDABLE.value)
     status: int | None = None
     kept: dict[str, str] = {}
     try:

@@ -9,7 +9,7 @@ import structlog
 
 from gateway.domain.device import Device, Environment
 from gateway.domain.event import Millis
-from gateway.domain.outcome import Accepted, Answer, AppTrouble, NotSent, Outcome, Refused, Unknown
+from gateway.domain.outcome import Accepted, Answer, AppTrouble, NotSent, Refused, Unknown
 from gateway.domain.push import Push
 from gateway.domain.tenant_policy import Privacy
 from gateway.providers.circuit import Circuit, CircuitLimits, CircuitState
@@ -141,11 +141,11 @@ class AppSender:
             noted = delivered.reading
         finally:
             self._note(way.circuit, noted, entered)
-        answer = Answer(
-            outcome=self._kept_if_open(way.circuit, noted.outcome),
-            status=delivered.status,
-            milliseconds=round((time.perf_counter() - started) * 1000),
-        )
+        milliseconds = round((time.perf_counter() - started) * 1000)
+        if isinstance(noted.outcome, NotSent) and way.circuit.state is not CircuitState.CLOSED:
+            # surely not sent while the whole app has trouble: the app's trouble, which costs the push nothing
+            return Answer(outcome=_kept(way.circuit, self._clock()), milliseconds=milliseconds)
+        answer = Answer(outcome=noted.outcome, status=delivered.status, milliseconds=milliseconds)
         self._log(push, noted, answer)
         return answer
 
@@ -182,12 +182,6 @@ class AppSender:
             _log.warning("circuit_open", app=self.app.id, reason=circuit.reason, retry_in_ms=pause)
         elif circuit.state is CircuitState.CLOSED and before is not CircuitState.CLOSED:
             _log.info("circuit_closed", app=self.app.id)
-
-    def _kept_if_open(self, circuit: Circuit, outcome: Outcome) -> Outcome:
-        """What was surely not sent while the whole app has trouble is the app's trouble, and costs the push nothing."""
-        if isinstance(outcome, NotSent) and circuit.state is not CircuitState.CLOSED:
-            return _kept(circuit, self._clock())
-        return outcome
 
     def _log(self, push: Push, reading: Reading, answer: Answer) -> None:
         outcome = answer.outcome

@@ -68,11 +68,11 @@ OF_OUR_OWN = frozenset({Trouble.BUSY, Trouble.HELD_BACK, Trouble.UNSENDABLE, Tro
 def classify(error: PyreqwestError) -> NotSent | Unknown:
     """NotSent only if the provider surely did not process the request."""
     if isinstance(error, PoolTimeoutError):
-        return NotSent(reason=Trouble.BUSY)
+        return NotSent(reason=Trouble.BUSY.value)
     if isinstance(error, BuilderError):
-        return NotSent(reason=Trouble.UNSENDABLE)
+        return NotSent(reason=Trouble.UNSENDABLE.value)
     if isinstance(error, ClientClosedError):
-        return Unknown(reason=Trouble.CLOSED)
+        return Unknown(reason=Trouble.CLOSED.value)
     return _by_causes(_causes(error))
 
 
@@ -84,12 +84,12 @@ def _causes(error: PyreqwestError) -> list[str]:
 def _by_causes(causes: list[str]) -> NotSent | Unknown:
     last = causes[-1] if causes else ""
     if "client error (Connect)" in causes:
-        return NotSent(reason=_connect_trouble(causes))
+        return NotSent(reason=_connect_trouble(causes).value)
     if last.startswith("stream error received: refused stream"):
-        return NotSent(reason=Trouble.REFUSED_STREAM)
+        return NotSent(reason=Trouble.REFUSED_STREAM.value)
     if last.startswith("connection error received:") and "http2 error" in causes:
-        return NotSent(reason=Trouble.GOAWAY)
-    return Unknown(reason=_lost(causes, last))
+        return NotSent(reason=Trouble.GOAWAY.value)
+    return Unknown(reason=_lost(causes, last).value)
 
 
 def _connect_trouble(causes: list[str]) -> Trouble:
