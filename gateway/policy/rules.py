@@ -16,8 +16,8 @@ be explained.
 | 10 | no_device | does no device take this kind? | all |
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gateway.domain.decision import Action, Facts, Reason
@@ -75,11 +75,14 @@ class Rule:
     reason: Reason
     kinds: frozenset[EventKind]
     ask: Callable[[Facts], Word]
+    needless: Mapping[EventKind, str] = field(default_factory=dict)
+    """Kinds for which it is worth saying why it is not asked."""
 
     def word(self, facts: Facts) -> Word:
         """What the rule says about these facts."""
         if facts.kind not in self.kinds:
-            return NotAsked(f"not asked for {facts.kind}")
+            why = self.needless.get(facts.kind)
+            return NotAsked(f"not asked for {facts.kind}: {why}" if why else f"not asked for {facts.kind}")
         return self.ask(facts)
 
 
@@ -236,6 +239,7 @@ def _strategy(facts: Facts) -> RingStrategy | NotAsked:
 
 _ABOUT_CALLS = frozenset({MISSED, INCOMING})
 _TELLING = frozenset(PUSH_KIND)
+_NOTHING_RANG = {VOICEMAIL: "nothing rang", MAILBOX: "nothing rang"}
 
 RULES: tuple[Rule, ...] = (
     Rule(Reason.EXPIRED, _TELLING, expired),
@@ -246,7 +250,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Reason.SUPERSEDED_BY_VOICEMAIL, frozenset({MISSED}), superseded_by_voicemail),
     Rule(Reason.PUSH_DISABLED, _TELLING, push_disabled),
     Rule(Reason.DO_NOT_DISTURB, frozenset({INCOMING}), do_not_disturb),
-    Rule(Reason.MOBILE_NOT_IN_RING_STRATEGY, _ABOUT_CALLS, mobile_not_in_ring_strategy),
-    Rule(Reason.RING_SECONDLY, frozenset({INCOMING}), ring_secondly),
+    Rule(Reason.MOBILE_NOT_IN_RING_STRATEGY, _ABOUT_CALLS, mobile_not_in_ring_strategy, _NOTHING_RANG),
+    Rule(Reason.RING_SECONDLY, frozenset({INCOMING}), ring_secondly, _NOTHING_RANG),
     Rule(Reason.NO_DEVICE, _TELLING, no_device),
 )
