@@ -51,9 +51,7 @@ async def test_the_sandbox_names_a_unique_id_for_the_console(sandbox: H2Client, 
         ({"apns_collapse_id": "é" * 33}, "BadCollapseId"),
     ],
 )
-async def test_a_spoilt_header_is_named(
-    apns: H2Client, bearer: str, changes: dict[str, Any], reason: str
-) -> None:
+async def test_a_spoilt_header_is_named(apns: H2Client, bearer: str, changes: dict[str, Any], reason: str) -> None:
     reply = await push(apns, bearer, **changes)
     assert (reply.status, reason_of(reply)) == (400, reason)
 
