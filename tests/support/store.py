@@ -326,7 +326,10 @@ async def take_one(store: Store, consumer: str = "worker") -> Lease:
 
 async def take_all(store: Store, consumer: str = "worker") -> list[Lease]:
     """Everything that waits now."""
-    return await store.queue.take(consumer, lanes=ALL_LANES, count=100, block_ms=0)
+    found: list[Lease] = []
+    while leases := await store.queue.take(consumer, lanes=ALL_LANES, count=100, block_ms=0):
+        found += leases
+    return found
 
 
 async def settle(store: Store, lease: Lease, state: PushState, **fields: Any) -> bool:
