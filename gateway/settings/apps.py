@@ -27,7 +27,7 @@ class ApnsSettings(Section):
     url: Url = "https://api.push.apple.com"
     sandbox_url: Url = "https://api.sandbox.push.apple.com"
     ca_file: ReadableFile | None = None
-    """Trusted instead of the system's authorities (simulator, tests)."""
+    """Trusted besides the system's authorities (simulator, tests)."""
 
     @classmethod
     def rules(cls, given: Mapping[str, Any], reading: Reading) -> Iterator[tuple[Place, str]]:
@@ -49,7 +49,7 @@ class FcmSettings(Section):
     service_account_file: ReadableFile
     url: Url = "https://fcm.googleapis.com"
     ca_file: ReadableFile | None = None
-    """Trusted instead of the system's authorities, for the account's token_uri too (simulator, tests)."""
+    """Trusted besides the system's authorities, for the account's token_uri too (simulator, tests)."""
 
 
 class AppSettings(Section):

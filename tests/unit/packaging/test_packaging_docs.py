@@ -1,6 +1,7 @@
 """What operators read is complete, and names nothing that does not exist."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import get_args
 
@@ -81,3 +82,25 @@ def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
 def test_roles_in_the_documentation_are_those_of_the_command() -> None:
     assert "--role " + "|".join(Role) in OPERATIONS
     assert get_args(StoreSettings.model_fields["fsync"].annotation) == ("always", "everysec")
+
+
+def test_every_place_that_the_architecture_names_exists() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    for place in re.findall(r"`((?:gateway|tests)/[\w./]+)`", text):
+        assert (ROOT / place).exists(), place
+    for script in re.findall(r"(\w+\.lua)", text):
+        assert (ROOT / "gateway" / "store" / "scripts" / script).exists(), script
+
+
+def test_the_architecture_has_every_room() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = {room.parent.name for room in (ROOT / "gateway").glob("*/__init__.py")} - {"connectors"}
+    assert rooms == set(re.findall(r"`gateway/(\w+)/`", text))
+
+
+def test_the_layers_in_the_architecture_are_those_that_are_enforced() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (contract,) = [one for one in project["tool"]["importlinter"]["contracts"] if one["type"] == "layers"]
+    enforced = [re.findall(r"gateway\.(\w+)", layer) for layer in contract["layers"]]
+    text = (ROOT / "docs" / "architecture.md").read_text().split("Layers, high to low:")[1].split("An import")[0]
+    assert [re.findall(r"`(\w+)`", layer) for layer in text.split(">")] == enforced[1:]
