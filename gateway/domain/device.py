@@ -98,6 +98,8 @@ class Device:
     last_error: str | None = None
     tried_other_environment: bool = False
     """After a BadDeviceToken the environment was switched once already."""
+    foreground_at: Millis | None = None
+    """When the app last said that it is in the foreground; None: it is not, or never said so."""
 
     @property
     def rings_only(self) -> bool:

@@ -141,6 +141,7 @@ def device(fields: Fields) -> Device | None:
         return None
     registration = _registration(document)
     accepted = fields.get(b"last_accepted_at")
+    foreground = fields.get(b"foreground_at")
     error = fields.get(b"last_error")
     voip = fields.get(b"voip_token")
     return Device(
@@ -158,6 +159,7 @@ def device(fields: Fields) -> Device | None:
         app_version=registration.app_version,
         kinds=frozenset(registration.kinds),
         muted=registration.muted,
+        foreground_at=int(foreground) if foreground is not None else None,
         state=DeviceState(fields[b"state"].decode()),
         registered_at=int(fields[b"registered_at"]),
         last_accepted_at=int(accepted) if accepted else None,

@@ -13,11 +13,12 @@ import structlog
 
 from gateway.domain.device import Device, Token
 from gateway.domain.errors import Conflict
+from gateway.domain.event import Millis
 from gateway.domain.settlement import DeviceChange
 from gateway.store import codec
 from gateway.store.access import Access
 from gateway.store.keys import encoded
-from gateway.store.lua import APPLY, FACTS, REGISTER, RELEASE, UNREGISTER
+from gateway.store.lua import APPLY, FACTS, HEARTBEAT, REGISTER, RELEASE, UNREGISTER
 from gateway.store.results import Move, Place, Registered
 
 logger = structlog.get_logger(__name__)
@@ -90,6 +91,11 @@ class Devices:
         names = (keys.record, keys.device(device.device_id))
         head = (change.registered_at, self._access.clock())
         return bool(await self._access.commands.call(APPLY, names, *head, *codec.flat(fields)))
+
+    async def heartbeat(self, tenant: str, extension: str, device_id: str, at: Millis | None) -> bool:
+        """The app was in the foreground `at`; None: it is no more. False: there is no such device."""
+        key = self._access.layout.extension(tenant, extension).device(device_id)
+        return bool(await self._access.commands.call(HEARTBEAT, (key,), "" if at is None else at))
 
     async def owns(self, device: Device, token: Token) -> bool:
         """Whether the index names this device, or nobody, for one of its tokens. If it names another, the stale

@@ -38,6 +38,7 @@ DEPTH = _load("depth")
 REPLAY = _load("replay")
 DROP = _load("drop")
 RECEIPT = _load("receipt")
+HEARTBEAT = _load("heartbeat")
 ERASE = _load("erase")
 
 ALL = (
@@ -56,5 +57,6 @@ ALL = (
     REPLAY,
     DROP,
     RECEIPT,
+    HEARTBEAT,
     ERASE,
 )

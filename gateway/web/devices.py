@@ -1,7 +1,5 @@
 """Devices: the phones of an extension."""
 
-from dataclasses import replace
-
 from aiohttp import web
 
 from gateway.domain.device import Device
@@ -26,11 +24,9 @@ async def put_device(request: web.Request) -> web.Response:
     services, place, device_id = request.app[SERVICES], place_of(request), device_id_of(request)
     body = await _registration(request)
     device = device_from(body, services.settings, place.tenant, place.extension, device_id, now=services.clock())
-    known = await services.store.devices.get(device.tenant, device.extension, device_id)
-    if known is not None and known.token == device.token:
-        device = replace(device, last_accepted_at=known.last_accepted_at)
     registered = await services.store.devices.register(device)
-    return answer(DeviceAnswer.of(device), 201 if registered.created else 200)
+    stored = await services.store.devices.get(device.tenant, device.extension, device_id)
+    return answer(DeviceAnswer.of(stored or device), 201 if registered.created else 200)
 
 
 async def _registration(request: web.Request) -> DeviceBody:
@@ -42,9 +38,10 @@ async def _registration(request: web.Request) -> DeviceBody:
 
 def _without_tag(problem: Problem) -> Problem:
     """`push.apns.token` is `push.token` to whoever wrote it."""
-    first, _, rest = problem.loc.partition(".")
-    tag, _, field = rest.partition(".")
-    return Problem(f"{first}.{field}", problem.msg) if first == "push" and tag in PUSH_TAGS and field else problem
+    match problem.loc.split("."):
+        case ["push", tag, *rest] if tag in PUSH_TAGS:
+            return Problem(".".join(("push", *rest)), problem.msg)
+    return problem
 
 
 async def get_device(request: web.Request) -> web.Response:

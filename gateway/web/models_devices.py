@@ -198,7 +198,9 @@ class DiagnosisAnswer(AnswerModel):
 class ReceiptBody(RequestModel):
     """The app showed this push."""
 
-    push_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", to_lower=True)]
+    push_id: Annotated[
+        str, StringConstraints(pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", to_lower=True)
+    ]
 
 
 class HeartbeatBody(RequestModel):
