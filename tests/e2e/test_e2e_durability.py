@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 from tests.support.gateway import Gateway, eventually, open_gateway, store_pid
 
@@ -98,7 +99,7 @@ async def test_a_provider_outage_is_waited_for(tmp_path: Path) -> None:
         assert [attempt["outcome"] for attempt in told["attempts"]] == ["try_later"] * 3 + ["accepted"]
 
 
-async def _accepted_push(gateway: Gateway, event_id: str) -> dict[str, list[dict[str, object]]] | None:
+async def _accepted_push(gateway: Gateway, event_id: str) -> dict[str, Any] | None:
     explanation = await gateway.request("GET", f"/v1/tenants/acme/events/{event_id}")
-    push: dict[str, list[dict[str, object]]] = explanation.body["pushes"][0]
+    push: dict[str, Any] = explanation.body["pushes"][0]
     return push if push["state"] == "accepted" else None
