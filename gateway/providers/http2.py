@@ -136,7 +136,8 @@ class Wire:
 
 @asynccontextmanager
 async def open_wire(settings: WireSettings) -> AsyncIterator[Wire]:
-    """A wire, closed at the end. Opens no connection before the first request; call it after forking.
+    """A wire, closed at the end. Opens no connection before the first request; call it after forking, and give the loop
+    `GRACE_SECONDS` after the last one is closed.
 
     Raises ValueError when the certificates cannot be used.
     """
@@ -145,7 +146,6 @@ async def open_wire(settings: WireSettings) -> AsyncIterator[Wire]:
         yield wire
     finally:
         await wire.close()
-        await asyncio.sleep(GRACE_SECONDS)
 
 
 class _Line:

@@ -1,5 +1,6 @@
 """Opens the senders of a configuration: credentials read, wires built, tokens kept fresh, all closed at the end."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from gateway.providers.credentials import (
     fcm_credentials,
 )
 from gateway.providers.google_oauth import ServiceAccountExchange
-from gateway.providers.http2 import WireSettings, open_wire
+from gateway.providers.http2 import GRACE_SECONDS, WireSettings, open_wire
 from gateway.providers.provider_token import ProviderToken
 from gateway.providers.sender import AppSender, Channel, Sender
 from gateway.settings import ApnsSettings, AppSettings, FcmSettings, Settings
@@ -55,6 +56,7 @@ async def open_senders(
     if problems:
         raise ConfigurationError(*problems)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.sleep, GRACE_SECONDS)
         opening = _Opening(stack, clock, options or ProviderOptions())
         yield {app.id: await opening.sender(app) for app in settings.apps}
 
