@@ -1,6 +1,6 @@
 """Presence statuses and the settings of each, as a user configures them.
 
-The words and the rules are those of Yeastar's "Configure Presence Settings" page; `docs/presence-settings.md` has the
+The words and the rules are those of Yeastar's "Configure Presence Settings" page; `docs/presence.md` has the
 table.
 """
 
