@@ -1,6 +1,7 @@
 """The locks are what is installed, the Makefile lists itself, and the scripts hold together."""
 
 import re
+import shutil
 import subprocess
 import tomllib
 from importlib import metadata
@@ -127,3 +128,44 @@ def test_a_missing_venv_module_is_named_with_the_package_to_install(checkout: Pa
     done = set_up(checkout, 'case "$2" in *ensurepip*) exit 1;; esac; exit 0')
     assert done.returncode == 1
     assert "apt-get install python3-venv" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("lacks", "installed"),
+    [
+        ((), None),
+        (("redis-server",), "redis-server"),
+        (("make", "python3", "redis-server"), "make python3 python3-venv redis-server"),
+    ],
+)
+def test_ci_installs_what_debian_lacks_and_calls_make_check(
+    tmp_path: Path, lacks: tuple[str, ...], installed: str | None
+) -> None:
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci" / "run").write_bytes((ROOT / ".ci" / "run").read_bytes())
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("bash", "dirname", "env"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    answers = {"make": 'echo "make $*" >&2', "python3": ":", "redis-server": ":", "id": "echo 0"}
+    install = 'case "$*" in *install*) cp "$0" "$(dirname "$0")/make";; esac' if "make" in lacks else ":"
+    answers["apt-get"] = f'echo "apt-get $*" >&2; {install}'
+    (tools / "cp").symlink_to(str(shutil.which("cp")))
+    for name, answer in answers.items():
+        if name not in lacks:
+            (tools / name).write_text(f"#!{tools / 'bash'}\n{answer}\n")
+            (tools / name).chmod(0o755)
+    done = subprocess.run(
+        [tools / "bash", str(tmp_path / ".ci" / "run")],
+        env={"PATH": str(tools)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = done.stderr.splitlines()
+    assert said[-1].endswith(" check")
+    if installed is None:
+        assert said == ["make check"]
+    else:
+        assert said[0] == "apt-get -qq update"
+        assert said[1] == f"apt-get -qq -y install --no-install-recommends {installed}"
