@@ -69,16 +69,14 @@ class JwksKeys:
         while True:
             self._wanted.clear()
             self._asked_at = self._clock()
-            fetched = await self._fetch(session)
+            fetched = await self.fetch(session)
             self._settled.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(REFRESH_SECONDS if fetched else ASK_AGAIN_MILLIS / 1000):
                     await self._wanted.wait()
 
-    def _of(self, kid: str | None) -> tuple[PyJWK, ...]:
-        return self._keys if kid is None else tuple(key for key in self._keys if key.key_id == kid)
-
-    async def _fetch(self, session: aiohttp.ClientSession) -> bool:
+    async def fetch(self, session: aiohttp.ClientSession) -> bool:
+        """Take the keys that the URL has now. False: it has none that can be used; the old ones stay."""
         try:
             keys = tuple(usable_keys(await _document(session, self._url), self._algorithm))
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
@@ -89,6 +87,9 @@ class JwksKeys:
             return False
         self._keys = keys
         return True
+
+    def _of(self, kid: str | None) -> tuple[PyJWK, ...]:
+        return self._keys if kid is None else tuple(key for key in self._keys if key.key_id == kid)
 
 
 async def _document(session: aiohttp.ClientSession, url: str) -> Any:
