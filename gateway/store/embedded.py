@@ -31,6 +31,9 @@ from redis.backoff import NoBackoff
 from gateway.domain.errors import ConfigurationError, Problem, StoreUnavailable
 from gateway.store.valkey_binary import find_server, server_config
 
+_LEFT_TO_OTHERS: list[subprocess.Popen[bytes]] = []
+"""Servers that this process started and others still use: not to be waited for, and not to be warned of."""
+
 logger = structlog.get_logger(__name__)
 
 READY_SECONDS = 120.0
@@ -167,6 +170,8 @@ class EmbeddedServer:
         then. Who starts meanwhile waits for `users.lock`."""
         fcntl.flock(users, fcntl.LOCK_UN)
         if not _locked(users, fcntl.LOCK_EX):
+            if self._process is not None:
+                _LEFT_TO_OTHERS.append(self._process)
             return
         await self._terminate()
         with self._lock_file("server.lock") as lock:

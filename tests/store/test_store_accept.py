@@ -153,14 +153,14 @@ async def test_a_duplicate_is_found_before_a_stale_reading(store: Store, clock: 
 async def test_a_stale_acceptance_writes_nothing(store: Store, server: Server, clock: TestClock) -> None:
     state = await store.extensions.load(TENANT, EXTENSION)
     assert await store.extensions.save(state, presence=Presence(status="away"))
-    before = server.keys()
+    before = server.names()
     event_id = new_event_id(clock())
     push = a_push(event_id)
     result = await store.extensions.accept(
         state, a_record(event_id, identity="hq/1", pushes=(push,)), Effects(pushes=(push,))
     )
     assert result == Stale()
-    assert server.keys() == before
+    assert server.names() == before
     assert await take_all(store) == []
 
 

@@ -68,8 +68,8 @@ class Server:
         """A client for looking around; blocking, for the test only."""
         return Redis(unix_socket_path=str(self.socket), protocol=2)
 
-    def keys(self) -> list[str]:
-        """All keys."""
+    def names(self) -> list[str]:
+        """Names of all keys."""
         with self.client() as client:
             return sorted(key.decode() for key in client.keys("*"))
 
