@@ -21,19 +21,22 @@ def decide(facts: Facts) -> Decision:
     return _allowed(facts, trace)
 
 
+_SILENT: dict[type[Passes] | type[NotAsked], Verdict] = {
+    Passes: Verdict.PASSED,
+    NotAsked: Verdict.NOT_APPLICABLE,
+}
+
+
 def _trace(words: list[tuple[Rule, Word]]) -> tuple[TraceStep, ...]:
     steps = []
     decided = False
     for rule, word in words:
-        match word:
-            case Speaks(detail=detail):
-                verdict = Verdict.WOULD_DECIDE if decided else Verdict.DECIDED
-                decided = True
-            case Passes(detail=detail):
-                verdict = Verdict.PASSED
-            case NotAsked(detail=detail):
-                verdict = Verdict.NOT_APPLICABLE
-        steps.append(TraceStep(rule=rule.reason, verdict=verdict, detail=detail))
+        if isinstance(word, Speaks):
+            verdict = Verdict.WOULD_DECIDE if decided else Verdict.DECIDED
+            decided = True
+        else:
+            verdict = _SILENT[type(word)]
+        steps.append(TraceStep(rule=rule.reason, verdict=verdict, detail=word.detail))
     return tuple(steps)
 
 

@@ -65,8 +65,8 @@ def settle(tried: Tried) -> Settlement:
             return _again(tried, after, counts=False)
         case TryLater(after_seconds=after):
             return _again(tried, after)
-        case NotSent() | Unknown():
-            return _again(tried, None)
+        case _:
+            return _unanswered(tried, outcome)
 
 
 def attempt(answer: Answer, now: Millis) -> Attempt:
@@ -114,6 +114,11 @@ def _again(tried: Tried, after_seconds: float | None, *, counts: bool = True) ->
     if due > tried.push.deadline:
         return Settlement(state=PushState.EXPIRED, attempt=note)
     return Settlement(state=PushState.DEFERRED, attempt=note, due=due, counts=counts)
+
+
+def _unanswered(tried: Tried, _outcome: NotSent | Unknown) -> Settlement:
+    """Surely not sent, or sent without an answer: both are repeated, under the same push id and collapse id."""
+    return _again(tried, None)
 
 
 def _untried(device: Device) -> bool:

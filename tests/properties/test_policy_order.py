@@ -133,7 +133,7 @@ def _shown(world: OneCall, device_id: str) -> list[PushKind]:
 
 
 @given(stories())
-@settings(max_examples=700, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_every_order_ends_in_the_same_inbox_badge_and_notifications(story: Story) -> None:
     world = _played(story)
     kinds = sorted(item.kind for item in world.inbox.values())
@@ -147,7 +147,7 @@ def test_every_order_ends_in_the_same_inbox_badge_and_notifications(story: Story
 
 
 @given(stories())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_phone_that_is_told_at_once_shows_the_badge(story: Story) -> None:
     world = OneCall(template=story.presence)
     for number, event in enumerate(story.events):
