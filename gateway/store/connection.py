@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from gateway.domain.errors import ConfigurationError, Problem
 from gateway.store.batch import Client
 
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 3.0
 """A server that does not answer for so long is taken for gone. Longer than a blocking read, and than a slow fsync."""
 CONNECT_SECONDS = 2.0
 
@@ -109,9 +109,7 @@ async def open_clients(target: Target) -> AsyncIterator[Clients]:
     async with AsyncExitStack() as stack:
         if target.kind == "cluster":
             nodes = [ClusterNode(host, port) for host, port in target.hosts]
-            cluster: RedisCluster = RedisCluster(
-                startup_nodes=nodes, ssl=target.tls, cluster_error_retry_attempts=0, **_options(target)
-            )
+            cluster: RedisCluster = RedisCluster(startup_nodes=nodes, ssl=target.tls, **_options(target))
             stack.push_async_callback(cluster.aclose)
             _as_it_came(cluster)
             yield Clients(cluster, None)

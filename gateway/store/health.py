@@ -14,7 +14,7 @@ from gateway.store.batch import Client
 from gateway.store.results import StoreHealth
 from gateway.store.unavailable import CLIENT_ERRORS, translated
 
-ANSWER_SECONDS = 3.0
+ANSWER_SECONDS = 2.0
 """A check that takes longer says that the store is down."""
 PROBE_MS = 60_000
 

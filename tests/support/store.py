@@ -53,6 +53,7 @@ class Server:
     kind: str
     directory: Path
     process: subprocess.Popen[bytes]
+    port: int = 0
 
     @property
     def socket(self) -> Path:
@@ -80,15 +81,15 @@ class Server:
 
     def start(self) -> None:
         """Start it, or start it again."""
-        self.process = _spawn(self.kind, self.directory)
+        self.process = _spawn(self.kind, self.directory, self.port)
 
 
 @contextmanager
-def running_server(kind: str) -> Iterator[Server]:
-    """A fresh server; gone afterwards, with its directory."""
+def running_server(kind: str, *, port: int = 0) -> Iterator[Server]:
+    """A fresh server, on a socket and on `port` if one is given; gone afterwards, with its directory."""
     with tempfile.TemporaryDirectory(prefix="store") as folder:
         directory = Path(folder)
-        server = Server(kind, directory, _spawn(kind, directory))
+        server = Server(kind, directory, _spawn(kind, directory, port), port)
         try:
             yield server
         finally:
@@ -96,9 +97,10 @@ def running_server(kind: str) -> Iterator[Server]:
             server.kill()
 
 
-def _spawn(kind: str, directory: Path) -> subprocess.Popen[bytes]:
+def _spawn(kind: str, directory: Path, port: int) -> subprocess.Popen[bytes]:
     config = directory / "conf"
-    config.write_text(server_config(directory=directory, socket=directory / "s", fsync="everysec"))
+    wanted = server_config(directory=directory, socket=directory / "s", fsync="everysec")
+    config.write_text(wanted.replace("port 0", f"bind 127.0.0.1\nport {port}"))
     with (directory / "log").open("ab") as log:
         process = subprocess.Popen([binary(kind), config], stdout=log, stderr=log, start_new_session=True)
     _until_ready(Redis(unix_socket_path=str(directory / "s")))
@@ -122,7 +124,7 @@ def _until_ready(client: Redis) -> None:
 @contextmanager
 def running_cluster() -> Iterator[list[int]]:
     """Three Redis nodes that hold all slots between them, by their ports."""
-    ports = [_free_port() for _ in range(3)]
+    ports = [free_port() for _ in range(3)]
     with tempfile.TemporaryDirectory(prefix="cluster") as folder:
         processes = [_spawn_node(Path(folder), port) for port in ports]
         try:
@@ -146,7 +148,7 @@ def _spawn_node(folder: Path, port: int) -> subprocess.Popen[bytes]:
         "dir": directory,
         "save": "",
         "cluster-enabled": "yes",
-        "cluster-port": _free_port(),
+        "cluster-port": free_port(),
         "cluster-node-timeout": 2000,
     }
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
@@ -183,7 +185,8 @@ def _port_of(client: Redis) -> int:
     return int(client.connection_pool.connection_kwargs["port"])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
