@@ -103,7 +103,7 @@ class FcmSession:
         else:
             plain = _refused(FcmRefusal(status=status, word=answer.reason))
         body = plain.body if answer.body is None else answer.body.encode()
-        kept = tuple(header for header in plain.headers if header[0] != b"retry-after" or answer.retry_after is None)
+        kept = tuple(header for header in plain.headers if header[0] != b"retry-after")
         return Response(status, kept + extra_headers(answer), body)
 
     def _exchange(self, request: Request, scripted: Scripted | None) -> Response:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +77,11 @@ class H2Client:
     def ping(self) -> None:
         """Send PING."""
         self.h2.ping(b"12345678")
+        self._flush()
+
+    def cancel(self, stream: int) -> None:
+        """Send RST_STREAM(CANCEL)."""
+        self.h2.reset_stream(stream, 8)
         self._flush()
 
     def raw(self, data: bytes) -> None:
@@ -160,3 +165,12 @@ async def open_h2(
         yield client
     finally:
         await client.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Poll; raises TimeoutError when it does not hold in time."""
+    for _ in range(int(PATIENCE_SECONDS / 0.005)):
+        if holds():
+            return
+        await asyncio.sleep(0.005)
+    raise TimeoutError
