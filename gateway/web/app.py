@@ -3,6 +3,8 @@
 import re
 import secrets
 from collections.abc import AsyncIterator, Iterable
+from functools import cache
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -37,7 +39,7 @@ def create_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app[USER_TOKENS] = user_tokens
     app[STORE_GAUGE] = StoreGauge(services)
-    app[DOCUMENT] = openapi_document(tuple(served(services.role)))
+    app[DOCUMENT] = _document(services.role)
     app.cleanup_ctx.append(_keeping_keys)
     rules.update(_register(app, served(services.role)))
     return app
@@ -46,6 +48,11 @@ def create_app(services: Services) -> web.Application:
 def served(role: Role) -> Iterable[Route]:
     """The routes that a process of this role serves."""
     return (route for route in ROUTES if role is not Role.WORKER or route.section is Section.OPERATIONS)
+
+
+@cache
+def _document(role: Role) -> dict[str, Any]:
+    return openapi_document(tuple(served(role)))
 
 
 def _register(app: web.Application, routes: Iterable[Route]) -> dict[web.AbstractRoute, Access]:
