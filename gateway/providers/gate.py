@@ -19,7 +19,9 @@ class Leaving(Enum):
     ANSWERED = "answered"
     """By an answer that opens the connection for more."""
     CONNECTION_FAILED = "connection_failed"
-    """The connection is gone, or never was."""
+    """The connection is gone; there will be another."""
+    NO_CONNECTION = "no_connection"
+    """None could be had."""
     NOT_OPENED = "not_opened"
     """Answered, but the provider does not believe us: more requests would only meet the same."""
     UNDECIDED = "undecided"
@@ -61,6 +63,11 @@ class Gate:
         self._waiting: deque[asyncio.Future[Pass | Held]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody waits."""
+        return self._open
+
     async def enter(self) -> Pass | Held:
         """Wait for leave to send."""
         if self._open and self._is_silent():
@@ -78,7 +85,7 @@ class Gate:
             return
         if given.canary:
             self._canary_back(how, trouble)
-        elif how is Leaving.CONNECTION_FAILED:
+        elif how in (Leaving.CONNECTION_FAILED, Leaving.NO_CONNECTION):
             self.renew()
 
     def renew(self) -> None:
@@ -103,7 +110,7 @@ class Gate:
             self._tell_all(Pass(self._epoch, canary=False))
         elif self._open:
             return
-        elif how is Leaving.UNDECIDED:
+        elif how in (Leaving.UNDECIDED, Leaving.CONNECTION_FAILED):
             self._promote()
         else:
             self._tell_all(Held(trouble))

@@ -21,7 +21,7 @@ from pyreqwest.response import Response
 
 from gateway.domain.outcome import NotSent, Unknown
 from gateway.providers.gate import Gate, Held, Leaving
-from gateway.providers.wire_errors import OF_THE_CONNECTION, Trouble, classify
+from gateway.providers.wire_errors import OF_CONNECTING, OF_THE_CONNECTION, Trouble, classify
 
 MAX_BODY_BYTES: Final = 16_384
 """More of an answer's body is not read."""
@@ -59,7 +59,7 @@ class WireSettings:
     """Longest wait for a place among the requests in flight."""
     ping_after_seconds: float = 5.0
     ping_seconds: float = 3.0
-    hold_seconds: float = 5.0
+    hold_seconds: float = 4.0
     """Longest wait for the first answer on a new connection."""
     canary_patience_seconds: float = 1.5
     silence_seconds: float = 60.0
@@ -91,6 +91,11 @@ Exchange: TypeAlias = Answered | NotSent | Unknown
 """What came of a request. The `reason` of NotSent and Unknown is a `Trouble`."""
 
 
+_ONCE_MORE: Final = frozenset({Trouble.GOAWAY, Trouble.HELD_BACK})
+"""Not processed, and worth another try: when a provider ends a connection politely, the client opens the next one
+past the gate, and a provider that has not seen our token on it may end that one for its many streams."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Posting:
     url: str
@@ -115,7 +120,18 @@ class Wire:
         `unindexed`: more headers, which differ with every request and are kept out of the peer's small HPACK table.
         Cancelling the caller does not call the request back: it may still be processed.
         """
-        return await next(self._turns).post(_Posting(url, headers, body, unindexed or {}))
+        posting = _Posting(url, headers, body, unindexed or {})
+        exchange = await self._line().post(posting)
+        if isinstance(exchange, NotSent) and exchange.reason in _ONCE_MORE:
+            return await self._line().post(posting)
+        return exchange
+
+    def _line(self) -> "_Line":
+        """By turns, but an open connection before one that waits for its first answer."""
+        taken = next(self._turns)
+        if taken.is_open:
+            return taken
+        return next((line for line in self._lines if line.is_open), taken)
 
     def renew(self, answered: "Answered") -> None:
         """Replace the connection of this answer, if that has not happened yet. What is in flight on it ends there."""
@@ -162,6 +178,11 @@ class _Line:
         self._timeouts = 0
         self._first_timeout = 0.0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has to wait at the gate."""
+        return self._gate.is_open
+
     async def post(self, posting: _Posting) -> Exchange:
         given = await self._gate.enter()
         if isinstance(given, Held):
@@ -192,6 +213,8 @@ class _Line:
             opened = self._settings.opens(exchange.status)
             return Leaving.ANSWERED if opened else Leaving.NOT_OPENED, Trouble.HELD_BACK
         trouble = Trouble(exchange.reason)
+        if trouble in OF_CONNECTING:
+            return Leaving.NO_CONNECTION, trouble
         return Leaving.CONNECTION_FAILED if trouble in OF_THE_CONNECTION else Leaving.UNDECIDED, trouble
 
     def _judge(self, exchange: Exchange) -> None:

@@ -31,7 +31,7 @@ class ProviderOptions:
     """What tests make smaller; the defaults are the product's."""
 
     apns_wire: WireSettings = field(
-        default_factory=lambda: WireSettings(connections=1, streams=500, keep_headers=apns.KEEP_HEADERS)
+        default_factory=lambda: WireSettings(connections=2, streams=400, keep_headers=apns.KEEP_HEADERS)
     )
     """Per app and environment. Apple announces about 1000 streams."""
     fcm_wire: WireSettings = field(

@@ -48,18 +48,11 @@ class Trouble(StrEnum):
     """Unknown: anything else."""
 
 
-OF_THE_CONNECTION = frozenset(
-    {
-        Trouble.DNS_FAILED,
-        Trouble.CONNECT_TIMEOUT,
-        Trouble.CONNECT_FAILED,
-        Trouble.GOAWAY,
-        Trouble.PING_TIMEOUT,
-        Trouble.CONNECTION_LOST,
-        Trouble.PROTOCOL_ERROR,
-    }
-)
-"""What comes next goes over a new connection."""
+OF_CONNECTING = frozenset({Trouble.DNS_FAILED, Trouble.CONNECT_TIMEOUT, Trouble.CONNECT_FAILED})
+"""There is no connection to be had."""
+
+OF_THE_CONNECTION = frozenset({Trouble.GOAWAY, Trouble.PING_TIMEOUT, Trouble.CONNECTION_LOST, Trouble.PROTOCOL_ERROR})
+"""It is gone: what comes next goes over a new one."""
 
 OF_OUR_OWN = frozenset({Trouble.BUSY, Trouble.HELD_BACK, Trouble.UNSENDABLE, Trouble.CLOSED})
 """Says nothing about the provider."""

@@ -206,14 +206,13 @@ async def test_credentials_that_are_not_believed_keep_the_pushes_until_one_probe
     health = ios.sender.health()
     assert (health.up, health.circuit, health.last_error) == (False, "open", "InvalidProviderToken")
     assert health.retry_at is not None
-    production_and_sandbox = ios.sender.capacity()
-    assert production_and_sandbox == 500
+    assert ios.sender.capacity() == 800  # of the sandbox
 
     await control.clear_faults()
     await _until_admitted(ios, await_environment=Environment.PRODUCTION)
     assert ios.sender.health().up
     assert ios.sender.health().last_accepted_at is not None
-    assert ios.sender.capacity() == 1000
+    assert ios.sender.capacity() == 1600
 
 
 async def _until_admitted(rig: Rig, *, await_environment: Environment) -> None:

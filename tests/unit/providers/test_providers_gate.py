@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from gateway.providers.gate import Gate, Held, Leaving, Pass
 from gateway.providers.wire_errors import Trouble
 
@@ -40,12 +42,12 @@ async def test_the_others_wait_for_the_first_answer_and_then_go_together() -> No
     assert await gate.enter() == Pass(canary.epoch, canary=False)
 
 
-async def test_those_who_wait_for_a_connection_that_fails_hear_why() -> None:
+async def test_those_who_wait_for_a_connection_that_cannot_be_had_hear_why() -> None:
     gate = new_gate()
     canary = await canary_of(gate)
     others = await waiting(gate, 5)
 
-    gate.leave(canary, Leaving.CONNECTION_FAILED, Trouble.CONNECT_FAILED)
+    gate.leave(canary, Leaving.NO_CONNECTION, Trouble.CONNECT_FAILED)
 
     assert await all_of(others) == [Held(Trouble.CONNECT_FAILED)] * 5
     await canary_of(gate)
@@ -61,12 +63,13 @@ async def test_when_the_provider_does_not_believe_the_canary_nobody_follows_it()
     assert await all_of(others) == [Held(Trouble.HELD_BACK)] * 5
 
 
-async def test_when_only_the_canary_failed_the_next_one_is_the_canary() -> None:
+@pytest.mark.parametrize("how", [Leaving.UNDECIDED, Leaving.CONNECTION_FAILED])
+async def test_when_the_canary_or_its_connection_failed_the_next_one_is_the_canary(how: Leaving) -> None:
     gate = new_gate()
     canary = await canary_of(gate)
     first, second = await waiting(gate, 2)
 
-    gate.leave(canary, Leaving.UNDECIDED)
+    gate.leave(canary, how)
 
     promoted = await first
     assert isinstance(promoted, Pass)
