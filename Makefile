@@ -23,7 +23,9 @@ check: development ## what CI runs: format, lint, types, layers, and all tests w
 	@.ci/tests
 
 bench: development ## how many events and pushes a second
-	@$(BIN)/python -m tests.bench
+	@set -e; for file in tests/bench/bench_*.py; do \
+		module=$$(basename $$file .py); echo "== $$module"; $(BIN)/python -m tests.bench.$$module; \
+	done
 
 lock: ## resolve the dependencies anew into both locks (needs uv)
 	@command -v uv >/dev/null || { echo "uv is needed: https://docs.astral.sh/uv/" >&2; exit 1; }
