@@ -145,7 +145,9 @@ def _read_account(document: bytes) -> rsa.RSAPrivateKey:
     account = json.loads(document)
     if account["client_email"] != CLIENT_EMAIL or account["project_id"] != PROJECT_ID:
         raise UnusableCredential("another account")
-    key = serialization.load_pem_private_key(account["private_key"].encode(), password=None)
+    pem = account["private_key"].encode()
+    # Our own key: testing its primes on every start would be most of the start.
+    key = serialization.load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise UnusableCredential("not an RSA key")
     return key
