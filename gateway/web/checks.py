@@ -14,7 +14,7 @@ from gateway.store import LaneDepth, StoreHealth
 from gateway.web.models_ops import CheckAnswer, ChecksAnswer, HealthStatus
 from gateway.web.user_tokens import UserTokens
 
-ASK_SECONDS = 3.0
+PATIENCE_SECONDS = 3.0
 """A store that does not answer within this is down."""
 FRESH_MILLIS = 1_000
 """Readiness is open to everyone: it asks the store at most so often."""
@@ -37,8 +37,9 @@ class StoreReading:
 class StoreGauge:
     """Reads the store, not more often than every second."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._services = services
+        self._patience = patience_seconds
         self._last: StoreReading | None = None
         self._turn = asyncio.Lock()
 
@@ -53,7 +54,7 @@ class StoreGauge:
     async def _ask(self, now: Millis) -> StoreReading:
         store = self._services.store
         try:
-            async with asyncio.timeout(ASK_SECONDS):
+            async with asyncio.timeout(self._patience):
                 reading = StoreReading(at=now, health=await store.health(), lanes={})
                 if not reading.health.ok:
                     return reading

@@ -5,7 +5,7 @@ from aiohttp import web
 from gateway.domain.errors import NotFound
 from gateway.web.keys import SERVICES
 from gateway.web.models_inbox import DeadLetterAnswer, DeadLetterListAnswer, DeadLetterQuery, ReplayedAnswer
-from gateway.web.requests import query
+from gateway.web.requests import push_id_of, query
 from gateway.web.responses import answer, nothing
 
 _GONE = "there is no such dead letter"
@@ -22,7 +22,7 @@ async def list_dead_letters(request: web.Request) -> web.Response:
 
 async def get_dead_letter(request: web.Request) -> web.Response:
     """`GET /v1/dead-letters/{push_id}`."""
-    record = await request.app[SERVICES].store.dead_letters.get(request.match_info["push_id"])
+    record = await request.app[SERVICES].store.dead_letters.get(push_id_of(request))
     if record is None:
         raise NotFound(_GONE)
     return answer(DeadLetterAnswer.of(record))
@@ -30,7 +30,7 @@ async def get_dead_letter(request: web.Request) -> web.Response:
 
 async def post_replay(request: web.Request) -> web.Response:
     """`POST /v1/dead-letters/{push_id}/replay`."""
-    services, push_id = request.app[SERVICES], request.match_info["push_id"]
+    services, push_id = request.app[SERVICES], push_id_of(request)
     if not await services.store.dead_letters.replay(push_id, services.clock()):
         raise NotFound(_GONE)
     return answer(ReplayedAnswer(push_id=push_id), 202)
@@ -38,6 +38,6 @@ async def post_replay(request: web.Request) -> web.Response:
 
 async def delete_dead_letter(request: web.Request) -> web.Response:
     """`DELETE /v1/dead-letters/{push_id}`."""
-    if not await request.app[SERVICES].store.dead_letters.drop(request.match_info["push_id"]):
+    if not await request.app[SERVICES].store.dead_letters.drop(push_id_of(request)):
         raise NotFound(_GONE)
     return nothing()

@@ -9,7 +9,7 @@ from gateway.pipeline.services import Services
 from gateway.web.acceptance import accept_batch, accept_one, arrival_of
 from gateway.web.keys import CALLER, SERVICES
 from gateway.web.models_events import EventDetailAnswer, EventListAnswer, EventQuery
-from gateway.web.requests import header_map, query, raw_body, tenant_of
+from gateway.web.requests import event_id_of, header_map, query, raw_body, tenant_of
 from gateway.web.responses import answer
 
 
@@ -35,7 +35,7 @@ async def accept_cloudevents(request: web.Request, arrival: Arrival, body: bytes
 async def get_event(request: web.Request) -> web.Response:
     """`GET /v1/tenants/{tenant}/events/{event_id}`."""
     tenant, journal = tenant_of(request), request.app[SERVICES].store.journal
-    event_id = request.match_info["event_id"]
+    event_id = event_id_of(request)
     record = await journal.get(tenant.id, event_id)
     if record is None:
         raise NotFound("there is no such event, or it is older than the journal")

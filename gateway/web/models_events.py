@@ -8,6 +8,7 @@ from gateway.domain.decision import Action, Decision, EventRecord, Facts, Reason
 from gateway.domain.event import EventKind, PbxEvent
 from gateway.domain.push import Attempt, PushKind, PushState
 from gateway.ingress.cloudevents_models import EventData, EventType, Rfc3339
+from gateway.ingress.fields import Extension
 from gateway.pipeline.intake import Receipt
 from gateway.pipeline.preview import Preview
 from gateway.store import EventPage, PushRecord
@@ -79,7 +80,6 @@ class ResultsAnswer(AnswerModel):
 
 
 HookAnswer: TypeAlias = EventAnswer | IgnoredAnswer | ResultsAnswer
-EventsAnswer: TypeAlias = EventAnswer | ResultsAnswer
 
 
 class TraceAnswer(AnswerModel):
@@ -226,7 +226,7 @@ Limit: TypeAlias = Annotated[int, Field(ge=1, le=200)]
 class EventQuery(RequestModel):
     """Filters of the history; all given ones have to fit."""
 
-    extension: str | None = None
+    extension: Extension | None = None
     action: Action | None = None
     reason: Reason | None = None
     kind: EventKind | None = None

@@ -214,7 +214,7 @@ def _problem_statuses(route: Route) -> Iterator[int]:
         yield from (401, 403)
     if route.body:
         yield from (400, 413, 422)
-    if route.query is not None or "{extension}" in route.path:
+    if route.query is not None or re.search(r"\{(extension|event_id|push_id)\}", route.path):
         yield 422
     if route.may_be_missing:
         yield 404

@@ -113,9 +113,12 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except GatewayError as error:
-        if type(error) not in KINDS:
+        response = problem_response(error)
+        if response.status == INTERNAL.status:
             log.exception("request failed", path=_route_of(request))
-        return problem_response(error)
+        else:
+            log.info("request refused", path=_route_of(request), status=response.status)
+        return response
     except web.HTTPException as error:
         return error if error.status < 400 else _from_aiohttp(error)
     except web.RequestPayloadError:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from gateway.domain.errors import InvalidInput, MalformedInput, NotFound, Problem
 from gateway.domain.validation import problems_of
 from gateway.ingress import strict_json
+from gateway.ingress.fields import EXTENSION_PATTERN
 from gateway.web.keys import CALLER, SERVICES
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ M = TypeVar("M", bound=BaseModel)
 BODY_SECONDS = 30
 """A body that dribbles longer than this is given up: 400."""
 
-EXTENSION = re.compile(r"[0-9A-Za-z*#+._@-]{1,64}")
+EXTENSION = re.compile(EXTENSION_PATTERN)
+EVENT_ID = re.compile(r"[0-9A-Za-z]{1,64}")
+PUSH_ID = re.compile(r"[0-9a-f-]{36}")
 DEVICE_ID = re.compile(r"[0-9A-Za-z._:-]{1,128}")
 
 
@@ -83,6 +86,16 @@ def place_of(request: web.Request) -> Place:
 def device_id_of(request: web.Request) -> str:
     """The device id of the path: 1 to 128 of letters, digits, `.`, `_`, `:`, `-`."""
     return _matched(request, "device_id", DEVICE_ID)
+
+
+def event_id_of(request: web.Request) -> str:
+    """The event id of the path."""
+    return _matched(request, "event_id", EVENT_ID)
+
+
+def push_id_of(request: web.Request) -> str:
+    """The push id of the path."""
+    return _matched(request, "push_id", PUSH_ID)
 
 
 def _matched(request: web.Request, name: str, pattern: re.Pattern[str]) -> str:

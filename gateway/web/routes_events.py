@@ -6,10 +6,10 @@ from gateway.ingress.cloudevents_models import CloudEventBody, EventData
 from gateway.web import decisions, events, examples, hooks
 from gateway.web.access import EVENT_SENDER, HOOK_SENDER, READS_EXTENSION, READS_TENANT
 from gateway.web.models_events import (
+    EventAnswer,
     EventDetailAnswer,
     EventListAnswer,
     EventQuery,
-    EventsAnswer,
     HookAnswer,
     PreviewAnswer,
     PreviewBody,
@@ -37,7 +37,7 @@ EVENTS_IN = (
         body=CLOUDEVENTS,
         example=examples.MISSED_CALL,
         answers={
-            202: Answer(means="The event is stored, with its decision.", model=EventsAnswer),
+            202: Answer(means="The event is stored, with its decision.", model=EventAnswer),
             200: Answer(means="A batch: one result an item, in order.", model=ResultsAnswer),
         },
     ),

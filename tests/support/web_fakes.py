@@ -1,5 +1,6 @@
 """Rooms of a store that is away, or sick: what a real one can hardly be made to be at the right moment."""
 
+import asyncio
 from typing import Any
 
 from gateway.domain.errors import StoreUnavailable
@@ -38,6 +39,21 @@ class Waiting:
 
     async def depth(self) -> dict[str, LaneDepth]:
         return {"alert": LaneDepth(depth=2, oldest_ms=61_000)}
+
+
+class Mute:
+    """The health of a store that takes its time."""
+
+    async def check(self) -> StoreHealth:
+        await asyncio.Event().wait()
+        return StoreHealth(ok=True, detail="ok")
+
+
+class Keyless:
+    """User tokens of which none can be checked."""
+
+    def without_keys(self) -> tuple[str, ...]:
+        return ("acme",)
 
 
 ROOMS = ("extensions", "devices", "inbox", "journal", "queue", "dead_letters", "deliveries")

@@ -1,10 +1,13 @@
 """What cannot be read, or is wrong, is refused with the place named, and nothing is stored."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from gateway.web import requests
 from gateway.web.route import Route
 from gateway.web.routes import ROUTES
 from tests.support.web import ALL_KEY, ANDROID, APNS_TOKEN, FOREIGN_APP, IOS, Reply, Web, event, new_extension
@@ -206,6 +209,7 @@ async def test_a_wrong_registration_is_named_and_its_token_is_not_repeated(
         ("extensions/1001/devices/a%20b", "path device_id"),
         (f"extensions/1001/devices/{'d' * 129}", "path device_id"),
         ("extensions/1001%0A/inbox", "path extension"),
+        ("events/01:x", "path event_id"),
     ],
 )
 async def test_a_path_that_can_name_nothing_is_422(web: Web, path: str, place: str) -> None:
@@ -229,6 +233,19 @@ async def test_a_broken_content_encoding_is_400(web: Web) -> None:
     reply = await web.ask("POST", "/v1/tenants/acme/events", raw=b"not deflated", headers=headers)
 
     assert problem_of(reply)[0] == 400
+
+
+async def test_a_body_that_dribbles_is_given_up(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "BODY_SECONDS", 0.02)
+    arrived = asyncio.Event()
+
+    async def dribble() -> AsyncIterator[bytes]:
+        yield b"{"
+        await arrived.wait()
+
+    async with web.client.post("/hooks/hq", data=dribble()) as response:
+        assert response.status == 400
+        arrived.set()
 
 
 @pytest.mark.parametrize("given", ["req-1.2_3", "a" * 64])

@@ -2,26 +2,34 @@
 
 import asyncio
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.domain.errors import StoreUnavailable
 from tests.support.web import (
     ADMIN_KEY,
     GENERIC_SECRET,
     OTHER_SECRET,
     SCOPE_KEYS,
     YEASTAR_SECRET,
+    Clock,
     Reply,
     Web,
     event,
     new_extension,
+    services_of,
+    serving,
     webhook_headers,
     yeastar_headers,
 )
+from tests.support.web_fakes import Away, posing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+SAMPLES = Path(__file__).parents[2] / "samples" / "yeastar"
 TENANT_ROUTE = "/v1/tenants/acme/events"
 
 
@@ -300,6 +308,36 @@ async def test_who_posted_is_recorded(web: Web) -> None:
     assert (await stored(web, by_admin))[0]["event"]["source"] == "admin:ops"
 
 
+async def test_one_message_of_a_pbx_about_several_extensions_has_several_results(web: Web) -> None:
+    sample = json.loads((SAMPLES / "30011-rings-a-ring-group.json").read_text())
+
+    reply = await hook(web, json.dumps(sample["body"]).encode())
+
+    assert reply.status == 200
+    assert [result["status"] for result in reply.body["results"]] == ["accepted"] * len(sample["expected"])
+
+
+async def test_when_the_store_goes_away_within_a_batch_the_rest_is_rejected(web: Web) -> None:
+    class GoesAway(Away):
+        async def load(self, tenant: str, extension: str, call_id: str | None) -> Any:
+            if extension == "1001":
+                return await web.services.store.extensions.load(tenant, kept, call_id)
+            raise StoreUnavailable
+
+        async def accept(self, *given: Any) -> Any:
+            return await web.services.store.extensions.accept(*given)
+
+    kept = new_extension()
+    store = replace(web.services.store, extensions=posing(GoesAway()))
+    services, senders = services_of(web.services.settings, store, Clock())
+    async with serving(services, senders, Clock()) as shaky:
+        reply = await shaky.post_event([event("call.missed", "1001"), event("call.missed", "1002")])
+
+    assert reply.status == 200
+    accepted, rejected = reply.body["results"]
+    assert (accepted["status"], rejected["status"], rejected["error"]["status"]) == ("accepted", "rejected", 503)
+
+
 async def test_a_page_of_history_leads_to_the_next(web: Web) -> None:
     extension = new_extension()
     posted = [(await web.post_event(event("call.missed", extension))).body["event_id"] for _ in range(5)]
@@ -341,6 +379,7 @@ async def test_history_is_filtered(web: Web, filters: str, found: bool) -> None:
         ("action=perhaps", "query.action"),
         ("reason=whim", "query.reason"),
         ("kind=call", "query.kind"),
+        ("extension=10%2001", "query.extension"),
         ("limit=0", "query.limit"),
         ("limit=201", "query.limit"),
         ("limit=many", "query.limit"),

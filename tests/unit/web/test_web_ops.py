@@ -15,12 +15,13 @@ from gateway.domain.errors import GatewayError
 from gateway.pipeline.services import STILL_AFTER, Role, Services
 from gateway.web.app import create_app
 from gateway.web.auth import Gate, gatekeeper
+from gateway.web.checks import StoreGauge, checks_of
 from gateway.web.problems import problems
 from gateway.web.route import Route
 from gateway.web.routes import ROUTES
 from gateway.web.user_tokens import UserTokens
 from tests.support.web import ADMIN_KEY, IOS, Clock, Web, event, new_extension, services_of, serving
-from tests.support.web_fakes import Away, Sound, Waiting, posing, store_that_is_away
+from tests.support.web_fakes import Away, Keyless, Mute, Sound, Waiting, posing, store_that_is_away
 from tests.unit.web.test_web_access import name_of, path_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -157,6 +158,38 @@ async def test_a_store_that_may_lose_what_it_promised_is_degraded(web: Web) -> N
     services, senders = services_of(web.services.settings, store, Clock())
 
     assert await verdict(services, senders) == (200, "degraded", {"store": "degraded"})
+
+
+async def test_a_store_that_does_not_answer_in_time_is_down(web: Web) -> None:
+    store = replace(web.services.store, _health=posing(Mute()))
+    services, _ = services_of(web.services.settings, store, Clock())
+
+    reading = await StoreGauge(services, patience_seconds=0.01).read()
+
+    assert (reading.health.ok, reading.health.detail) == (False, "does not answer")
+
+
+async def test_the_store_is_asked_at_most_every_second(web: Web) -> None:
+    now = [1_000_000]
+    services, _ = services_of(web.services.settings, store_that_is_away(), lambda: now[0])
+    gauge = StoreGauge(services)
+
+    first = await gauge.read()
+    again = await gauge.read()
+    now[0] += 1_000
+    later = await gauge.read()
+
+    assert again is first
+    assert later is not first
+
+
+async def test_apps_that_nobody_can_prove_are_degraded(web: Web) -> None:
+    tokens = UserTokens(web.services.settings, clock=Clock())
+    reading = await StoreGauge(web.services).read()
+    posed: UserTokens = posing(Keyless())
+
+    assert checks_of(web.services, reading, tokens).user_tokens.status == "ok"
+    assert checks_of(web.services, reading, posed).user_tokens.status == "degraded"
 
 
 async def test_metrics_are_prometheus_text(web: Web) -> None:
