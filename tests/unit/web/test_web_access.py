@@ -9,18 +9,8 @@ from gateway.settings import Scope
 from gateway.web.access import Admin, EventSender, HookSender, OfTenant, Open, Operations
 from gateway.web.route import Route
 from gateway.web.routes import ROUTES
-from tests.support.web import (
-    ADMIN_KEY,
-    ALL_KEY,
-    JWT_KEY,
-    OTHER_JWT_KEY,
-    OTHER_KEY,
-    SCOPE_KEYS,
-    Reply,
-    Web,
-    new_extension,
-    user_token,
-)
+from tests.support.web import Reply, Web, new_extension, user_token
+from tests.support.web_settings import ADMIN_KEY, ALL_KEY, JWT_KEY, OTHER_JWT_KEY, OTHER_KEY, SCOPE_KEYS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -10,7 +10,8 @@ import pytest
 from gateway.web import requests
 from gateway.web.route import Route
 from gateway.web.routes import ROUTES
-from tests.support.web import ALL_KEY, ANDROID, APNS_TOKEN, FOREIGN_APP, IOS, Reply, Web, event, new_extension
+from tests.support.web import Reply, Web, event, new_extension
+from tests.support.web_settings import ALL_KEY, ANDROID, APNS_TOKEN, FOREIGN_APP, IOS
 from tests.unit.web.test_web_access import name_of, path_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -6,7 +6,8 @@ import pytest
 
 from gateway.domain.outcome import Accepted, TokenGone
 from gateway.domain.push import PushKind
-from tests.support.web import ANDROID, APNS_TOKEN, IOS, Web, event, new_extension, user_token
+from tests.support.web import Web, event, new_extension, user_token
+from tests.support.web_settings import ANDROID, APNS_TOKEN, IOS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -6,7 +6,8 @@ import pytest
 
 from gateway.domain.outcome import Refused
 from gateway.domain.push import Lane
-from tests.support.web import ADMIN_KEY, IOS, Web, event, new_extension, user_token
+from tests.support.web import Web, event, new_extension, user_token
+from tests.support.web_settings import ADMIN_KEY, IOS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

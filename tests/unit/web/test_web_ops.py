@@ -20,8 +20,9 @@ from gateway.web.problems import problems
 from gateway.web.route import Route
 from gateway.web.routes import ROUTES
 from gateway.web.user_tokens import UserTokens
-from tests.support.web import ADMIN_KEY, IOS, Clock, Web, event, new_extension, services_of, serving
+from tests.support.web import Clock, Web, event, new_extension, services_of, serving
 from tests.support.web_fakes import Away, Keyless, Mute, Sound, Waiting, posing, store_that_is_away
+from tests.support.web_settings import ADMIN_KEY, IOS
 from tests.unit.web.test_web_access import name_of, path_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.domain.presence import STATUSES
-from tests.support.web import ADMIN_KEY, Web, event, new_extension, user_token
+from tests.support.web import Web, event, new_extension, user_token
+from tests.support.web_settings import ADMIN_KEY
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

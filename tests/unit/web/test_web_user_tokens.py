@@ -22,7 +22,8 @@ from gateway.domain.errors import BadProof
 from gateway.settings import Settings
 from gateway.web.jwt_keys import ASK_AGAIN_MILLIS, JwksKeys, usable_keys
 from gateway.web.user_tokens import UserTokens
-from tests.support.web import CONFIG, JWT_KEY, Clock, settings_in, user_token
+from tests.support.web import Clock, user_token
+from tests.support.web_settings import CONFIG, JWT_KEY, settings_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
