@@ -9,7 +9,7 @@ voicemails both. "Call answered" counts as showing nothing: it is there only whe
 
 from dataclasses import dataclass
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.decision import Facts
@@ -133,7 +133,7 @@ def _shown(world: OneCall, device_id: str) -> list[PushKind]:
 
 
 @given(stories())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_order_ends_in_the_same_inbox_badge_and_notifications(story: Story) -> None:
     world = _played(story)
     kinds = sorted(item.kind for item in world.inbox.values())
@@ -147,7 +147,7 @@ def test_every_order_ends_in_the_same_inbox_badge_and_notifications(story: Story
 
 
 @given(stories())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_phone_that_is_told_at_once_shows_the_badge(story: Story) -> None:
     world = OneCall(template=story.presence)
     for number, event in enumerate(story.events):
@@ -159,7 +159,7 @@ def test_a_phone_that_is_told_at_once_shows_the_badge(story: Story) -> None:
 
 
 @given(stories())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_is_taken_out_of_the_badge_twice(story: Story) -> None:
     world = _played(story)
     again = OneCall(template=story.presence)

@@ -1,7 +1,7 @@
 """Whatever the facts: decided as the policy's words say, explained by every rule, derived again bit for bit, and
 counted without ever going below nothing."""
 
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from pydantic import TypeAdapter
 
 from gateway.domain.decision import Action, Decision, EventRecord, Facts, Reason, Verdict
@@ -32,7 +32,7 @@ def _record(case: Facts, decision: Decision) -> EventRecord:
 
 
 @given(random_facts(kinds=(*TOLD_KINDS, EventKind.CALL_ENDED)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_ages_orders_bypass_and_options_decide_as_the_policy_says(case: Facts) -> None:
     assume(case.kind not in WITHOUT_A_PUSH)
     decision = decide(case)
@@ -47,7 +47,7 @@ def test_ages_orders_bypass_and_options_decide_as_the_policy_says(case: Facts) -
 
 
 @given(random_facts(with_pushes=True))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_rule_has_its_word_in_order_and_exactly_one_step_decides(case: Facts) -> None:
     decision = decide(case)
     asked = [step.rule for step in decision.trace[: len(RULES)]]
@@ -61,7 +61,7 @@ def test_every_rule_has_its_word_in_order_and_exactly_one_step_decides(case: Fac
 
 
 @given(random_facts())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_pushes_go_out_only_when_forwarded_or_deferred_and_once_per_device(case: Facts) -> None:
     decision = decide(case)
     told = [push.device_id for push in decision.pushes]
@@ -79,7 +79,7 @@ def test_pushes_go_out_only_when_forwarded_or_deferred_and_once_per_device(case:
 
 
 @given(random_facts(with_pushes=True))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_decision_is_derived_again_bit_for_bit_from_its_stored_record(case: Facts) -> None:
     decision = decide(case)
     stored = RECORD.dump_json(_record(case, decision))
@@ -93,7 +93,7 @@ def test_a_decision_is_derived_again_bit_for_bit_from_its_stored_record(case: Fa
 
 
 @given(random_facts(with_pushes=True))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_effects_never_count_below_nothing_and_tell_every_phone_the_same_number(case: Facts) -> None:
     written = effects(case, decide(case))
     unread = written.unread or case.unread
@@ -107,7 +107,7 @@ def test_effects_never_count_below_nothing_and_tell_every_phone_the_same_number(
 
 
 @given(random_facts(with_pushes=True))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_push_is_worth_sending_when_it_is_queued_and_has_an_id_of_its_own(case: Facts) -> None:
     decision = decide(case)
     written = effects(case, decision)
