@@ -1,27 +1,24 @@
 """Group commit: concurrent callers share one round trip, and with it one fsync of the store.
 
-The first command of a loop iteration schedules a flush for the end of that iteration. While pipelines are in flight,
+The first command of a loop iteration schedules a flush for the end of that iteration. While batches are in flight,
 further commands collect, so that batches grow with the load and a lone caller waits for nobody. Nothing is ever
 sent twice by itself: a timeout leaves open whether a command ran, and only its caller knows whether it may repeat it.
 """
 
 import asyncio
 from collections import deque
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from redis import exceptions
-from redis.asyncio import Redis, RedisCluster
 
+from gateway.store.exchange import Argument, Command, Exchange
 from gateway.store.lua import Script
 from gateway.store.unavailable import CLIENT_ERRORS, translated
 
-Argument: TypeAlias = str | bytes | int
-Client: TypeAlias = Redis | RedisCluster
-
 MOST_COMMANDS = 256
-"""In one pipeline: bounds the latency of the first behind the last."""
+"""In one batch: bounds how long the server does nothing else."""
 MOST_IN_FLIGHT = 2
-"""Pipelines at once: one is being executed while the next is on its way."""
+"""Batches at once: one is being executed while the next is on its way."""
 
 
 class Commands(Protocol):
@@ -35,11 +32,11 @@ class Commands(Protocol):
 
 
 class Batch:
-    """Sends what concurrent callers ask for in shared pipelines."""
+    """Sends what concurrent callers ask for in shared batches."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._waiting: deque[tuple[tuple[Argument, ...], asyncio.Future[Any]]] = deque()
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._waiting: deque[tuple[Command, asyncio.Future[Any]]] = deque()
         self._scheduled = False
         self._flying: set[asyncio.Task[None]] = set()
 
@@ -83,12 +80,9 @@ class Batch:
         if self._waiting:
             self._schedule(asyncio.get_running_loop())
 
-    async def _send(self, batch: list[tuple[tuple[Argument, ...], asyncio.Future[Any]]]) -> None:
-        pipeline: Any = self._client.pipeline(transaction=False)
+    async def _send(self, batch: list[tuple[Command, asyncio.Future[Any]]]) -> None:
         try:
-            for command, _ in batch:
-                pipeline.execute_command(*command)
-            replies = await pipeline.execute(raise_on_error=False)
+            replies = await self._exchange.send([command for command, _ in batch])
         except CLIENT_ERRORS as error:
             replies = [error] * len(batch)
         except BaseException:

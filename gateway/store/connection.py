@@ -7,7 +7,7 @@ a command up to ten times more.
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from redis.asyncio import Redis, RedisCluster
@@ -17,7 +17,8 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
 from gateway.domain.errors import ConfigurationError, Problem
-from gateway.store.batch import Client
+
+Client: TypeAlias = Redis | RedisCluster
 
 ANSWER_SECONDS = 3.0
 """A server that does not answer for so long is taken for gone. Longer than a blocking read, and than a slow fsync."""
@@ -98,7 +99,7 @@ class Clients:
     """The way to the server."""
 
     commands: Client
-    """For pipelines."""
+    """For batches."""
     blocking: Redis | None
     """For reads that wait; None in a cluster, where one command cannot read several shards."""
 

@@ -10,7 +10,7 @@ from redis.asyncio import RedisCluster
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.store.access import Access
-from gateway.store.batch import Client
+from gateway.store.connection import Client
 from gateway.store.results import StoreHealth
 from gateway.store.unavailable import CLIENT_ERRORS, translated
 

@@ -10,6 +10,7 @@ identities, webhook ids and tokens are there as SHA-256 only; caller numbers nev
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from gateway.domain.push import Lane
@@ -32,6 +33,7 @@ def token_digest(provider: str, token: str) -> str:
     return hashlib.sha256(f"{provider}\n{token}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@lru_cache(maxsize=65_536)
 def encoded(text: str) -> str:
     """`text` as it stands in a key: nothing but letters, digits and `_.-~%`."""
     return quote(text, safe="", errors="surrogatepass")

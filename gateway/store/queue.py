@@ -162,9 +162,13 @@ class Queue:
             )
             cursor, entries = reply[0], reply[1]
             leases += [
-                Lease(shard=shard.number, lane=lane, entry_id=entry.decode(), push_id=fields[b"p"].decode())
-                for entry, fields in entries
-                if fields
+                Lease(
+                    shard=shard.number,
+                    lane=lane,
+                    entry_id=entry.decode(),
+                    push_id=codec.fields_of(fields)[b"p"].decode(),
+                )
+                for entry, fields in filter(None, entries)
             ]
             if cursor == b"0-0" or len(leases) >= count:
                 return leases

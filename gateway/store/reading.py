@@ -8,7 +8,8 @@ from typing import Any, Protocol, TypeAlias
 from redis import exceptions
 from redis.asyncio import Redis
 
-from gateway.store.batch import Argument, Commands
+from gateway.store.batch import Commands
+from gateway.store.exchange import Argument
 from gateway.store.keys import GROUP
 from gateway.store.unavailable import CLIENT_ERRORS, translated
 

@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from redis.asyncio import RedisCluster
+
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.event import Clock
 from gateway.settings import StoreSettings
@@ -16,6 +18,7 @@ from gateway.store.dead_letters import DeadLetters
 from gateway.store.deliveries import Deliveries
 from gateway.store.devices import Devices
 from gateway.store.embedded import EmbeddedServer
+from gateway.store.exchange import Cluster, Exchange, SingleServer
 from gateway.store.extensions import Extensions
 from gateway.store.health import Health
 from gateway.store.inbox import Inbox
@@ -63,7 +66,7 @@ async def open_store(
     async with AsyncExitStack() as stack:
         target = await _target(settings, stack)
         clients = await stack.enter_async_context(open_clients(target))
-        batch = Batch(clients.commands)
+        batch = Batch(_exchange(clients))
         stack.push_async_callback(batch.close)
         shards = settings.shards or (CLUSTER_SHARDS if target.kind == "cluster" else 1)
         layout = Layout(shards)
@@ -94,6 +97,11 @@ async def _patiently(access: Access, seconds: float) -> None:
             if loop.time() > end:
                 raise
         await asyncio.sleep(0.1)
+
+
+def _exchange(clients: Clients) -> Exchange:
+    client = clients.commands
+    return Cluster(client) if isinstance(client, RedisCluster) else SingleServer(client)
 
 
 def _rooms(access: Access, clients: Clients) -> Store:

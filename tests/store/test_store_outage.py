@@ -124,7 +124,13 @@ async def test_a_full_store_empties_itself(frail_server: Server, frail_store: St
     with frail_server.client() as client:
         client.config_set("maxmemory", 1)
         leases = await frail_store.queue.take("w", lanes=ALL_LANES, count=10, block_ms=0)
-        assert await settle(frail_store, leases[0], PushState.ACCEPTED)
+        settled, claimed = await asyncio.gather(
+            settle(frail_store, leases[0], PushState.ACCEPTED),
+            frail_store.deliveries.claim("hq", "msg_1", "d", ()),
+            return_exceptions=True,
+        )
+        assert settled is True
+        assert isinstance(claimed, StoreUnavailable)
         assert await settle(frail_store, leases[1], PushState.DEFERRED, due=clock())
         assert await frail_store.queue.move_due(clock()) == 1
 
