@@ -46,7 +46,7 @@ def _text(value: object) -> str:
 class _Part(BaseModel):
     """Base of the parts: unknown fields are ignored, types are not converted."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 _Seconds: TypeAlias = Annotated[int, Field(ge=0, le=31_536_000)]

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from gateway.domain.event import Call, Caller, Direction, EventKind, Outcome, PbxEvent, Via
 from gateway.ingress import yeastar_models as models
-from gateway.ingress.yeastar_envelope import Envelope, extension_at, parse
+from gateway.ingress.yeastar_envelope import Envelope, called_extension, parse
 
 
 def call_status_changed(message: dict[str, JsonValue], envelope: Envelope) -> Iterator[PbxEvent]:
@@ -40,9 +40,9 @@ def incoming_call_request(message: dict[str, JsonValue], envelope: Envelope) -> 
     The gateway gives none; the PBX routes the call after ten seconds.
     """
     call = parse(models.CallMembers, message)
-    for index, member in enumerate(call.members):
-        if member.inbound is not None and member.inbound.to:
-            extension = extension_at(member.inbound.to, f"msg.members.{index}.inbound.to")
+    for member in call.members:
+        extension = called_extension(member.inbound.to) if member.inbound is not None else None
+        if member.inbound is not None and extension is not None:
             identity = envelope.identity(call.call_id, extension, member.inbound.member_status)
             yield _ringing(call, extension, member.inbound.call_path, identity)
 

@@ -1,20 +1,22 @@
 """What every Yeastar P-Series event has in common: how it is wrapped, and how its `msg` is checked."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue, ValidationError
 
 from gateway.domain.errors import InvalidInput, Problem
 from gateway.domain.event import Millis
 from gateway.domain.validation import problems_of
-from gateway.ingress.fields import Extension
+from gateway.ingress.fields import EXTENSION_PATTERN
 from gateway.ingress.times import local_millis
 from gateway.ingress.yeastar_models import Message
 
-_EXTENSION: TypeAdapter[str] = TypeAdapter(Extension)
+_EXTENSION = re.compile(EXTENSION_PATTERN)
+_IN_BRACKETS = re.compile(r"^[^<>]*<([^<>]*)>$")
 _Model = TypeVar("_Model", bound=Message)
 
 
@@ -47,12 +49,11 @@ def parse(model: type[_Model], message: dict[str, JsonValue]) -> _Model:
         raise InvalidInput(*problems_of(error, prefix="msg")) from error
 
 
-def extension_at(text: str, loc: str) -> str:
-    """`text` as an extension; raises `InvalidInput` for the place `loc`."""
-    try:
-        return _EXTENSION.validate_python(text)
-    except ValidationError as error:
-        raise InvalidInput(*problems_of(error, prefix=loc)) from error
+def called_extension(text: str) -> str | None:
+    """The extension that was called: `2002`, or the number in `Bob <2002>`. None: what was called is none (a menu's
+    name, nothing at all). That is no error of the PBX: it would repeat what it cannot better."""
+    number = _IN_BRACKETS.sub(r"\1", text)
+    return number if _EXTENSION.fullmatch(number) else None
 
 
 def invalid(loc: str, msg: str) -> InvalidInput:

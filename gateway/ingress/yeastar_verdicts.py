@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from gateway.domain.event import Call, Caller, Direction, Disposition, EventKind, Outcome, PbxEvent, Via, Voicemail
 from gateway.ingress import yeastar_models as models
-from gateway.ingress.yeastar_envelope import Envelope, extension_at, parse
+from gateway.ingress.yeastar_envelope import Envelope, called_extension, parse
 
 
 def call_end_details(message: dict[str, JsonValue], envelope: Envelope) -> Iterator[PbxEvent]:
@@ -17,9 +17,9 @@ def call_end_details(message: dict[str, JsonValue], envelope: Envelope) -> Itera
     extension made (`outbound`) are no concern of its phone, nor are calls that ended before anybody was called.
     """
     details = parse(models.CallDetails, message)
-    if details.type is models.CallType.OUTBOUND or not details.call_to:
+    extension = called_extension(details.call_to)
+    if details.type is models.CallType.OUTBOUND or extension is None:
         return
-    extension = extension_at(details.call_to, "msg.call_to")
     direction = Direction.INTERNAL if details.type is models.CallType.INTERNAL else Direction.INBOUND
     kind, outcome, voicemail = _verdict(details, extension)
     yield PbxEvent(

@@ -202,6 +202,7 @@ class EventDetailAnswer(AnswerModel):
 class EventListItem(AnswerModel):
     """One line of the history."""
 
+    event_id: str
     event: EventBody
     decision: DecisionAnswer
 
@@ -215,7 +216,10 @@ class EventListAnswer(AnswerModel):
     @classmethod
     def of(cls, page: EventPage) -> "EventListAnswer":
         """A page of the journal."""
-        items = (EventListItem(event=EventBody.of(one), decision=DecisionAnswer.of(one.decision)) for one in page.items)
+        items = (
+            EventListItem(event_id=one.event_id, event=EventBody.of(one), decision=DecisionAnswer.of(one.decision))
+            for one in page.items
+        )
         return cls(items=tuple(items), next=page.next)
 
 
