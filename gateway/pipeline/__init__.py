@@ -1,1 +1,1 @@
-"""The two sentences of the product: `intake` (an event is decided and stored), `delivery` (a push is sent and settled)."""
+"""The two sentences of the product: `intake` (an event is decided, stored), `delivery` (a push is sent, settled)."""

@@ -26,19 +26,20 @@ class Role(StrEnum):
 
 
 STILL_AFTER: Millis = 15_000
-"""A turn of the worker that has not come to its end for so long does not move."""
+"""A turn of the worker that has not come to its end so long after it was to begin does not move."""
 
 
 @dataclass(slots=True)
 class WorkerHealth:
-    """Whether the queue moves in this process: each kind of turn, when it last succeeded, and what stopped it."""
+    """Whether the queue moves in this process: each kind of turn, when its present one was to begin, and what stopped
+    the last."""
 
     turns: dict[str, Millis] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
-    def alive(self, turn: str, now: Millis) -> None:
-        """A turn came to its end."""
-        self.turns[turn] = now
+    def alive(self, turn: str, now: Millis, *, rests: Millis = 0) -> None:
+        """A turn came to its end; the next begins after its rest."""
+        self.turns[turn] = now + rests
         self.failures.pop(turn, None)
 
     def failed(self, turn: str, why: str) -> None:

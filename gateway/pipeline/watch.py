@@ -20,6 +20,8 @@ async def watch(services: Services) -> None:
             await look(services)
         except StoreUnavailable as error:
             logger.warning("the store does not answer", why=str(error))
+        except Exception:  # who watches must not be the first to go: intake would never learn that the store is full
+            logger.exception("the watch met what it did not expect")
         await asyncio.sleep(INTERVAL_SECONDS)
 
 
@@ -33,7 +35,9 @@ async def look(services: Services) -> None:
         services.metrics.queue_depth.labels(lane=lane).set(depth.depth)
         services.metrics.queue_oldest_seconds.labels(lane=lane).set(age)
     services.capacity.queued = sum(depth.depth for depth in depths.values())
-    services.capacity.used_memory = (await services.store.health()).used_memory
+    health = await services.store.health()
+    if health.ok:
+        services.capacity.used_memory = health.used_memory
     services.metrics.dead_letters.set(await services.store.dead_letters.count())
 
 

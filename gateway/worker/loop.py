@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from typing import TypeAlias
 
 import structlog
 
@@ -10,12 +11,17 @@ from gateway.domain.errors import StoreUnavailable
 from gateway.domain.push import Lane
 from gateway.pipeline.services import Services
 from gateway.store import Lease
+from gateway.worker.slots import Slots
 
 logger = structlog.get_logger(__name__)
+
+Turn: TypeAlias = Callable[[], Awaitable[float]]
+"""One round of one kind of work; the result is how many seconds to rest after it."""
 
 BLOCK_MS = 500
 MOVE_SECONDS = 0.1
 MOVE_LIMIT = 500
+RECLAIM_LIMIT = 100
 PAUSE_SECONDS = 0.5
 """How long a turn rests after the store failed it."""
 RING_SHARE = 4
@@ -26,132 +32,156 @@ class Worker:
     """One process's share of the queue."""
 
     def __init__(self, services: Services, *, consumer: str) -> None:
+        concurrency = services.settings.worker.concurrency
         self._services = services
         self._queue = services.store.queue
         self._consumer = consumer
-        self._ring = _Slots(max(1, services.settings.worker.concurrency // RING_SHARE))
-        self._mail = _Slots(services.settings.worker.concurrency)
+        self._ring = Slots(max(1, concurrency // RING_SHARE))
+        self._mail = Slots(max(1, concurrency - concurrency // RING_SHARE))
+        self._taking: set[asyncio.Task[int]] = set()
         self._flying: dict[asyncio.Task[None], Lease] = {}
-        self._lease_ms = round(services.settings.worker.lease_seconds * 1000)
+        self._lease_seconds = services.settings.worker.lease_seconds
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then drain: what was taken is finished, within `server.drain_seconds`; what is
-        left then is cancelled, stays leased in the store and is repeated by whoever reclaims it."""
-        turns = (self._take_ring, self._take_mail, self._move_due, self._reclaim, self._renew)
-        tasks = [asyncio.create_task(self._steadily(turn), name=turn.__name__) for turn in turns]
-        try:
-            await stop.wait()
-        finally:
-            await self._cancel(tasks)
-            await self._drain()
+        left then is cancelled, stays leased in the store and is repeated by whoever reclaims it.
 
-    async def _steadily(self, turn: Callable[[], Awaitable[None]]) -> None:
+        Raises `RuntimeError` when a kind of turn came to an end by itself: a queue that moves in part would go
+        unnoticed.
+        """
+        turns = [self._task(turn) for turn in (self._take_ring, self._take_mail, self._move_due, self._reclaim)]
+        renewing = self._task(self._renew)
+        try:
+            await _until(stop, [*turns, renewing])
+        finally:
+            try:
+                await _end(turns)
+                await self._drain()
+            finally:
+                await _end([renewing, *self._taking, *self._flying])
+            await self._leave()
+
+    def _task(self, turn: Turn) -> asyncio.Task[None]:
+        self._services.worker.alive(turn.__name__, self._services.clock())
+        return asyncio.create_task(self._steadily(turn), name=turn.__name__)
+
+    async def _steadily(self, turn: Turn) -> None:
         """Repeat one kind of work; an outage of the store pauses it and does not end it."""
-        health = self._services.worker
+        health, name = self._services.worker, turn.__name__
         while True:
             try:
-                await turn()
-                health.alive(turn.__name__, self._services.clock())
+                rest = await turn()
             except StoreUnavailable as error:
-                health.failed(turn.__name__, str(error))
-                await asyncio.sleep(PAUSE_SECONDS)
+                health.failed(name, str(error))
+                rest = PAUSE_SECONDS
             except Exception as error:  # the loop outlives whatever one turn meets; readiness tells it
-                health.failed(turn.__name__, type(error).__name__)
-                logger.exception("a turn of the worker failed", turn=turn.__name__)
-                await asyncio.sleep(PAUSE_SECONDS)
+                health.failed(name, type(error).__name__)
+                logger.exception("a turn of the worker failed", turn=name)
+                rest = PAUSE_SECONDS
+            else:
+                health.alive(name, self._services.clock(), rests=round(rest * 1000))
+            await asyncio.sleep(rest)
 
-    async def _take_ring(self) -> None:
-        count = await self._ring.free()
-        self._start(await self._take((Lane.RING,), count, BLOCK_MS), self._ring)
+    async def _take_ring(self) -> float:
+        await self._take((Lane.RING,), await self._ring.free(), BLOCK_MS)
+        return 0
 
-    async def _take_mail(self) -> None:
+    async def _take_mail(self) -> float:
         """Alerts first; badges only when no alert waits."""
         count = await self._mail.free()
-        leases = await self._take((Lane.ALERT,), count, 0)
-        if not leases:
-            leases = await self._take((Lane.BADGE,), count, 0)
-        if not leases:
-            leases = await self._take((Lane.ALERT, Lane.BADGE), 1, BLOCK_MS)
-        self._start(leases, self._mail)
+        if not await self._take((Lane.ALERT,), count, 0) and not await self._take((Lane.BADGE,), count, 0):
+            await self._take((Lane.ALERT, Lane.BADGE), 1, BLOCK_MS)
+        return 0
 
-    async def _take(self, lanes: tuple[Lane, ...], count: int, block_ms: int) -> list[Lease]:
-        return await self._queue.take(self._consumer, lanes=lanes, count=count, block_ms=block_ms)
+    async def _take(self, lanes: tuple[Lane, ...], count: int, block_ms: int) -> int:
+        """Take pushes and begin to send them; returns how many.
 
-    async def _move_due(self) -> None:
+        It has a task of its own, that no stop interrupts: what the store has handed out by then would be leased to
+        nobody, and lie until the lease ends.
+        """
+        task = asyncio.create_task(self._taken(lanes, count, block_ms))
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)
+        return await asyncio.shield(task)
+
+    async def _taken(self, lanes: tuple[Lane, ...], count: int, block_ms: int) -> int:
+        leases = await self._queue.take(self._consumer, lanes=lanes, count=count, block_ms=block_ms)
+        self._start(leases)
+        return len(leases)
+
+    async def _move_due(self) -> float:
         moved = await self._queue.move_due(self._services.clock(), MOVE_LIMIT)
-        if moved < MOVE_LIMIT:
-            await asyncio.sleep(MOVE_SECONDS)
+        return 0 if moved >= MOVE_LIMIT else MOVE_SECONDS
 
-    async def _reclaim(self) -> None:
-        leases = await self._queue.reclaim(self._consumer, min_idle_ms=self._lease_ms, count=100)
+    async def _reclaim(self) -> float:
+        """Take over what nobody has renewed: of workers that are gone, and of this one when an answer of the store was
+        lost on its way. As long as there is more, without resting: a crash leaves hundreds."""
+        idle = round(self._lease_seconds * 1000)
+        leases = await self._queue.reclaim(self._consumer, min_idle_ms=idle, count=RECLAIM_LIMIT)
         mine = set(self._flying.values())
-        for lease in leases:
-            if lease not in mine:
-                logger.info("lease reclaimed", push_id=lease.push_id)
-                self._start([lease], self._ring if lease.lane is Lane.RING else self._mail)
-        await asyncio.sleep(self._lease_ms / 2000)
+        fresh = [lease for lease in leases if lease not in mine]
+        if not fresh:
+            return self._lease_seconds / 2
+        logger.info("leases reclaimed", count=len(fresh))
+        self._start(fresh)
+        return 0 if self._mail.has_room and self._ring.has_room else PAUSE_SECONDS
 
-    async def _renew(self) -> None:
-        await asyncio.sleep(self._lease_ms / 3000)
+    async def _renew(self) -> float:
         if self._flying:
             await self._queue.renew(self._consumer, list(self._flying.values()))
+        return self._lease_seconds / 3
 
-    def _start(self, leases: Iterable[Lease], slots: "_Slots") -> None:
+    def _start(self, leases: Iterable[Lease]) -> None:
         for lease in leases:
+            slots = self._ring if lease.lane is Lane.RING else self._mail
             slots.take()
-            task = asyncio.create_task(self._deliver(lease))
+            task = asyncio.create_task(self._deliver(lease, slots))
             self._flying[task] = lease
             task.add_done_callback(partial(self._landed, slots))
 
-    def _landed(self, slots: "_Slots", task: asyncio.Task[None]) -> None:
+    def _landed(self, slots: Slots, task: asyncio.Task[None]) -> None:
         self._flying.pop(task, None)
         slots.give()
 
-    async def _deliver(self, lease: Lease) -> None:
-        try:
-            await self._services.delivery.deliver(lease)
-        except StoreUnavailable as error:
-            logger.warning("push not settled: its lease will be reclaimed", push_id=lease.push_id, why=str(error))
-        except Exception:  # one push's failure touches no other; its lease ends by itself
-            logger.exception("push not settled", push_id=lease.push_id)
-
-    async def _cancel(self, tasks: list[asyncio.Task[None]]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def _deliver(self, lease: Lease, slots: Slots) -> None:
+        async with slots.flight:
+            try:
+                await self._services.delivery.deliver(lease)
+            except StoreUnavailable as error:
+                logger.warning("push not settled: its lease will be reclaimed", push_id=lease.push_id, why=str(error))
+            except Exception:  # one push's failure touches no other; its lease ends by itself
+                logger.exception("push not settled", push_id=lease.push_id)
 
     async def _drain(self) -> None:
+        """Finish what was taken; its leases are renewed meanwhile."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._services.settings.server.drain_seconds
+        while (busy := [*self._taking, *self._flying]) and (left := end - loop.time()) > 0:
+            await asyncio.wait(busy, timeout=left)
         if self._flying:
-            await asyncio.wait(list(self._flying), timeout=self._services.settings.server.drain_seconds)
-        left = list(self._flying)
-        if left:
-            logger.warning("drain limit reached: the rest is repeated by whoever reclaims it", left=len(left))
-        await self._cancel(left)
+            logger.warning("drain limit reached: others repeat the rest", left=len(self._flying))
+
+    async def _leave(self) -> None:
         try:
             await self._queue.forget_consumer(self._consumer)
         except StoreUnavailable as error:
             logger.warning("consumer not removed", why=str(error))
 
 
-class _Slots:
-    """How many pushes may be in flight."""
+async def _until(stop: asyncio.Event, turns: list[asyncio.Task[None]]) -> None:
+    waiting = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait([waiting, *turns], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    for task in turns:
+        if task in done:
+            cause = None if task.cancelled() else task.exception()
+            raise RuntimeError(f"{task.get_name().strip('_')} has ended") from cause
 
-    def __init__(self, size: int) -> None:
-        self._free = size
-        self._any = asyncio.Event()
-        self._any.set()
 
-    async def free(self) -> int:
-        """How many are free; waits until at least one is."""
-        await self._any.wait()
-        return self._free
-
-    def take(self) -> None:
-        self._free -= 1
-        if self._free <= 0:
-            self._any.clear()
-
-    def give(self) -> None:
-        self._free += 1
-        if self._free > 0:
-            self._any.set()
+async def _end(tasks: Iterable[asyncio.Task[None] | asyncio.Task[int]]) -> None:
+    ending = list(tasks)
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)
