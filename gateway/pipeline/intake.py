@@ -90,10 +90,33 @@ class Intake:
             claim = await self._store.deliveries.claim(arrival.source, arrival.delivery_id, arrival.digest, event_ids)
             if claim.digest != arrival.digest:
                 logger.warning("webhook-id repeated with another body", source=arrival.source)
-                self._metrics.duplicates_total.labels(source=arrival.source).inc()
-                return tuple([await self._first(arrival.tenant.id, event_id) for event_id in claim.event_ids])
-            event_ids = claim.event_ids
+                return await self._another_body(arrival, events, claim.event_ids)
+            if len(claim.event_ids) == len(events):
+                event_ids = claim.event_ids
         return tuple([await self._accept(arrival, *pair) for pair in zip(events, event_ids, strict=True)])
+
+    async def _another_body(
+        self, arrival: Arrival, events: Sequence[PbxEvent], event_ids: tuple[str, ...]
+    ) -> tuple[Receipt, ...]:
+        """A repeat whose body differs gets the first one's answer, as far as that is stored.
+
+        It is not when the gateway died between claim and acceptance. Then this body takes its place, under the same
+        event ids: should the first be stored after all, one of the two finds itself a duplicate.
+        """
+        records = [await self._store.journal.get(arrival.tenant.id, event_id) for event_id in event_ids]
+        known = [record for record in records if record is not None]
+        if len(records) != len(events):
+            if known:
+                return tuple([self._repeated(arrival, record) for record in known])
+            event_ids = tuple(self._new_id(arrival.received_at) for _ in events)
+            records = [None for _ in events]
+        rows = zip(events, event_ids, records, strict=True)
+        return tuple(
+            [
+                self._repeated(arrival, record) if record is not None else await self._accept(arrival, event, event_id)
+                for event, event_id, record in rows
+            ]
+        )
 
     async def _accept(self, arrival: Arrival, event: PbxEvent, event_id: str) -> Receipt:
         tenant = arrival.tenant.id
@@ -113,8 +136,7 @@ class Intake:
                     case Stored():
                         return self._accepted(record)
                     case Duplicate(event_id=first):
-                        self._metrics.duplicates_total.labels(source=arrival.source).inc()
-                        return await self._first(tenant, first)
+                        return await self._first(arrival, first)
                     case Stale():
                         continue
         raise StoreUnavailable("the extension is being changed too often to decide on it")
@@ -154,8 +176,12 @@ class Intake:
         )
         return Receipt(event_id=record.event_id, status=ReceiptStatus.ACCEPTED, decision=decision)
 
-    async def _first(self, tenant: str, event_id: str) -> Receipt:
-        record = await self._store.journal.get(tenant, event_id)
+    async def _first(self, arrival: Arrival, event_id: str) -> Receipt:
+        record = await self._store.journal.get(arrival.tenant.id, event_id)
         if record is None:
-            raise StoreUnavailable("the first delivery of this event is still being stored")
-        return Receipt(event_id=event_id, status=ReceiptStatus.DUPLICATE, decision=record.decision)
+            raise StoreUnavailable("the first delivery of this event is no longer, or not yet, stored")
+        return self._repeated(arrival, record)
+
+    def _repeated(self, arrival: Arrival, record: EventRecord) -> Receipt:
+        self._metrics.duplicates_total.labels(source=arrival.source).inc()
+        return Receipt(event_id=record.event_id, status=ReceiptStatus.DUPLICATE, decision=record.decision)
