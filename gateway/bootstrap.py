@@ -6,13 +6,14 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 
 import structlog
 from aiohttp import web
 
 from gateway import __version__
+from gateway.domain.errors import CannotServe
 from gateway.domain.event import Millis
 from gateway.pipeline.capacity import Capacity
 from gateway.pipeline.delivery import Delivery
@@ -87,6 +88,21 @@ async def open_services(settings: Settings, role: Role = Role.ALL) -> AsyncItera
         )
 
 
+@contextmanager
+def stop_on_signals() -> Iterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set, as long as the block lasts."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
 async def serve(
     settings: Settings,
     role: Role = Role.ALL,
@@ -94,36 +110,59 @@ async def serve(
     stop: asyncio.Event | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Run until SIGTERM, SIGINT or `stop`; then take nothing new, finish what was begun, and return.
+    """Run until `stop` is set (None: until SIGTERM or SIGINT); then take nothing new, finish what was begun, return.
 
-    `on_ready` gets the base URL once requests are answered.
+    `on_ready` gets the base URL once requests are answered. Raises `CannotServe` when the address cannot be had, or
+    when the worker ended by itself; `ConfigurationError` and `StoreUnavailable` as `open_services`.
     """
-    stop = stop or asyncio.Event()
-    _stop_on_signals(stop)
-    async with open_services(settings, role) as services:
-        background = [asyncio.create_task(watch(services), name="watch")]
-        worker_stop = asyncio.Event()
-        worker = asyncio.create_task(_work(services, worker_stop), name="worker") if role is not Role.API else None
-        runner = web.AppRunner(
-            create_app(services), access_log=None, shutdown_timeout=settings.server.drain_seconds, handle_signals=False
-        )
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, settings.server.host, settings.server.port, backlog=1024)
-            await site.start()
-            url = _url(runner)
-            logger.info("serving", url=url, role=role, version=__version__)
-            if on_ready is not None:
-                on_ready(url)
-            await _until(stop, worker)
-            logger.info("draining", seconds=settings.server.drain_seconds)
-        finally:
-            worker_stop.set()
-            await asyncio.gather(runner.cleanup(), *([worker] if worker else []))
-            for task in background:
-                task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
-    logger.info("stopped")
+    with nullcontext(stop) if stop is not None else stop_on_signals() as asked:
+        async with open_services(settings, role) as services, _watched(services):
+            await _serve(services, asked, on_ready)
+        logger.info("stopped")
+
+
+async def _serve(services: Services, stop: asyncio.Event, on_ready: Callable[[str], None] | None) -> None:
+    settings, role = services.settings, services.role
+    runner = web.AppRunner(
+        create_app(services), access_log=None, shutdown_timeout=settings.server.drain_seconds, handle_signals=False
+    )
+    await runner.setup()
+    worker_stop = asyncio.Event()
+    worker: asyncio.Task[None] | None = None
+    try:
+        url = await _listen(runner, settings)
+        if role is not Role.API:
+            worker = asyncio.create_task(_work(services, worker_stop), name="worker")
+        logger.info("serving", url=url, role=role, version=__version__)
+        if on_ready is not None:
+            on_ready(url)
+        await _until(stop, worker)
+        logger.info("draining", seconds=settings.server.drain_seconds)
+    finally:
+        worker_stop.set()
+        await _end(runner, worker)
+    _require_sound(worker)
+
+
+@asynccontextmanager
+async def _watched(services: Services) -> AsyncIterator[None]:
+    task = asyncio.create_task(watch(services), name="watch")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> str:
+    host, port = settings.server.host, settings.server.port
+    try:
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+    except OSError as error:
+        # asyncio words it at length; a name that is not known has a negative number
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise CannotServe(f"cannot listen on {host}:{port}: {why or error}") from error
+    return _url(runner)
 
 
 async def _work(services: Services, stop: asyncio.Event) -> None:
@@ -132,16 +171,28 @@ async def _work(services: Services, stop: asyncio.Event) -> None:
 
 
 async def _until(stop: asyncio.Event, worker: asyncio.Task[None] | None) -> None:
-    """Until asked to stop, or until the worker dies, which is an error that must not go unnoticed."""
+    """Until asked to stop, or until the worker has ended by itself."""
     waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait([waiting, *([worker] if worker else [])], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
+    try:
+        await asyncio.wait([waiting, *([worker] if worker else [])], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def _end(runner: web.AppRunner, worker: asyncio.Task[None] | None) -> None:
+    """No new connection from now on; then requests and pushes in flight are finished, side by side within the one
+    drain limit. However either of them ends, the other comes to its end too."""
+    for site in list(runner.sites):
+        await site.stop()
+    endings = await asyncio.gather(runner.cleanup(), *([worker] if worker else []), return_exceptions=True)
+    if isinstance(endings[0], Exception):
+        logger.error("the HTTP side did not end in order", exc_info=endings[0])
+
+
+def _require_sound(worker: asyncio.Task[None] | None) -> None:
+    if worker is not None and (error := worker.exception()) is not None:
+        logger.error("the worker has ended", exc_info=error)
+        raise CannotServe(f"the worker has ended: {error}") from error
 
 
 def _url(runner: web.AppRunner) -> str:

@@ -16,7 +16,7 @@ from gateway.commands import decide as deciding
 from gateway.commands import send_test as testing
 from gateway.commands.printing import print_problems
 from gateway.demo.run import demo as play_demo
-from gateway.domain.errors import ConfigurationError, StoreUnavailable
+from gateway.domain.errors import CannotServe, ConfigurationError, StoreUnavailable
 from gateway.pipeline.services import Role
 from gateway.settings import LogSettings, Settings, load_settings
 from gateway.simulator.__main__ import serve as serve_simulator
@@ -51,6 +51,9 @@ def main() -> None:
         sys.exit(WRONG)
     except StoreUnavailable as error:
         print(f"store: {error}", file=sys.stderr)
+        sys.exit(FAILED)
+    except CannotServe as error:
+        print(error, file=sys.stderr)
         sys.exit(FAILED)
 
 

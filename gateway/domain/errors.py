@@ -61,6 +61,10 @@ class TooLarge(GatewayError):
     """The body, or the batch, is over its limit: HTTP 413."""
 
 
+class CannotServe(GatewayError):
+    """The process cannot begin its work, or cannot go on with it (the port is taken, the worker has ended): exit 1."""
+
+
 class ConfigurationError(GatewayError):
     """The configuration cannot be used: no start, exit 2. Holds every problem that was found."""
 
