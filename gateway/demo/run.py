@@ -1,64 +1,98 @@
 """`push-gateway demo`."""
 
 import asyncio
-import contextlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from gateway.bootstrap import serve
+from gateway.bootstrap import serve, stop_on_signals
 from gateway.demo.scene import TENANT, Keys, write_configuration
 from gateway.demo.stage import Row, Stage
+from gateway.domain.errors import CannotServe
 from gateway.settings import load_settings
-from gateway.simulator.process import SimulatorProcess, start_simulator
+from gateway.simulator.process import SimulatorFailed, SimulatorProcess, start_simulator
 from gateway.telemetry.logs import configure_logs
 
 PIPE_WIDTH = 170
 START_SECONDS = 60.0
 
+Value = TypeVar("Value")
+
 
 async def demo(*, once: bool, port: int) -> bool:
-    """Play the script and print the table; True when everything arrived as decided. Without `once`, serve on."""
+    """Play the script and print the table; True when everything arrived as decided. Without `once`, serve on.
+
+    Ctrl-C and SIGTERM end it at any time, with nothing left behind; False only if it was to verify and could not.
+    """
     console = Console() if Console().is_terminal else Console(width=PIPE_WIDTH)
+    with tempfile.TemporaryDirectory(prefix="push-gateway-demo-") as name, stop_on_signals() as stop:
+        try:
+            rows = await _show(console, Path(name), stop, once=once, port=port)
+        except SimulatorFailed:
+            if not stop.is_set():  # on a terminal Ctrl-C reaches the simulator too
+                raise
+            rows = None
+    if rows is None:
+        console.print("Interrupted.")
+        return not once
+    return not any(row.problem for row in rows)
+
+
+async def _show(
+    console: Console, directory: Path, stop: asyncio.Event, *, once: bool, port: int
+) -> Sequence[Row] | None:
+    """The rows of the table; None: asked to stop before the last."""
     keys = Keys()
-    with tempfile.TemporaryDirectory(prefix="push-gateway-demo-") as name:
-        directory = Path(name)
-        async with start_simulator(directory / "simulator") as simulator:
-            path = write_configuration(directory, simulator, keys, port)
-            async with _gateway(path) as (url, stopped):
-                rows = await _play(console, simulator, keys, url)
-                failed = [row for row in rows if row.problem is not None]
-                _summary(console, rows, failed)
-                if not once:
-                    _invite(console, url, simulator, keys)
-                    await stopped.wait()
-                return not failed
+    async with start_simulator(directory / "simulator") as simulator:
+        path = write_configuration(directory, simulator, keys, port)
+        async with _gateway(path) as (url, serving):
+            rows = await _unless(stop, _play(console, simulator, keys, url))
+            if rows is None:
+                return None
+            _summary(console, rows)
+            if not once:
+                _invite(console, url, simulator, keys)
+                await _unless(stop, asyncio.wait([serving]))
+            return rows
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Value]) -> Value | None:
+    """What comes of `work`; None when `stop` came first: it is cancelled then."""
+    working, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, stopped):
+            task.cancel()
+        await asyncio.gather(working, stopped, return_exceptions=True)
 
 
 @asynccontextmanager
-async def _gateway(path: Path) -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """The gateway in this process; yields its URL and the event that Ctrl-C sets."""
+async def _gateway(path: Path) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
+    """The gateway in this process; yields its URL and the task that serves. Raises what `serve` raises."""
     settings = load_settings(path)
     configure_logs(settings.log)
     stop = asyncio.Event()
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(settings, stop=stop, on_ready=ready.set_result))
-    serving.add_done_callback(lambda _: ready.cancel())
     try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait_for(asyncio.shield(ready), START_SECONDS)
-        if serving.done():
-            await serving
-        yield ready.result(), stop
+        either: list[asyncio.Future[Any]] = [ready, serving]
+        await asyncio.wait(either, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            yield ready.result(), serving
+        elif not serving.done():
+            raise CannotServe(f"the gateway does not get ready within {START_SECONDS:g} s")
     finally:
         stop.set()
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving
+        await asyncio.gather(serving, return_exceptions=True)
+    serving.result()
 
 
 async def _play(console: Console, simulator: SimulatorProcess, keys: Keys, url: str) -> list[Row]:
@@ -100,7 +134,8 @@ def _add(table: Table, row: Row) -> None:
     table.add_row(*(cell.replace("[", r"\[") for cell in cells), style=style)
 
 
-def _summary(console: Console, rows: list[Row], failed: list[Row]) -> None:
+def _summary(console: Console, rows: list[Row]) -> None:
+    failed = [row for row in rows if row.problem is not None]
     if failed:
         console.print(f"{len(failed)} of {len(rows)} steps differ from what was expected.", style="bold red")
     else:
