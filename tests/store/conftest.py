@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from gateway.domain.push import Push
 from gateway.store import Store, open_store
-from tests.support.store import Server, TestClock, running_server, server_kinds, settings
+from tests.support.servers import Server, running_server, server_kinds
+from tests.support.store import TestClock, a_push, new_event_id, settings
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -38,3 +40,15 @@ def clock() -> TestClock:
 async def store(server: Server, clock: TestClock) -> AsyncIterator[Store]:
     async with open_store(settings(server.url), clock=clock) as opened:
         yield opened
+
+
+@pytest.fixture(params=[1, 4])
+async def sharded(request: pytest.FixtureRequest, server: Server, clock: TestClock) -> AsyncIterator[Store]:
+    """The same, with one shard and with several."""
+    async with open_store(settings(server.url, shards=request.param), clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def push(clock: TestClock) -> Push:
+    return a_push(new_event_id(clock()))

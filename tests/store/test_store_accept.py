@@ -21,10 +21,10 @@ from gateway.domain.extension import (
 from gateway.domain.presence import Presence, Profile, Status, StatusSettings
 from gateway.domain.push import PushKind, PushState
 from gateway.store import Duplicate, Stale, Store, Stored, open_store
+from tests.support.servers import Server
 from tests.support.store import (
     EXTENSION,
     TENANT,
-    Server,
     TestClock,
     a_device,
     a_push,

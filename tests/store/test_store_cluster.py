@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.effects import Effects, Withdrawal
-from gateway.domain.extension import InboxItem, InboxKind
+from gateway.domain.errors import StoreUnavailable
+from gateway.domain.extension import ExtensionState, InboxItem, InboxKind
 from gateway.domain.push import Push, PushState
 from gateway.domain.settlement import DeviceChange
 from gateway.store import Store, open_store
+from tests.support.servers import RunningCluster, free_port, running_cluster, running_server, server_kinds
 from tests.support.store import (
     ALL_LANES,
     TENANT,
@@ -21,11 +23,7 @@ from tests.support.store import (
     a_device,
     a_push,
     a_record,
-    free_port,
     new_event_id,
-    running_cluster,
-    running_server,
-    server_kinds,
     settings,
     settle,
     store_event,
@@ -38,10 +36,15 @@ ONLY_WITH_REDIS = [kind for kind in server_kinds() if kind == "redis"]
 
 
 @pytest.fixture(params=ONLY_WITH_REDIS)
-def cluster(request: pytest.FixtureRequest) -> Iterator[str]:
+def running(request: pytest.FixtureRequest) -> Iterator[RunningCluster]:
     assert request.param == "redis"
-    with running_cluster() as ports:
-        yield "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(running: RunningCluster) -> str:
+    return running.url
 
 
 async def everything(store: Store, clock: TestClock, extension: str) -> Push:
@@ -98,6 +101,21 @@ async def test_a_cluster_is_waited_for_while_nothing_is_queued(cluster: str, clo
         push = a_push(new_event_id(clock()))
         await store_pushes(store, push)
         assert await waiting == [push.push_id]
+
+
+async def test_a_shard_whose_node_is_gone_is_unavailable_and_the_others_are_not(
+    running: RunningCluster, clock: TestClock
+) -> None:
+    async with open_store(settings(running.url), clock=clock) as store:
+        running.processes[0].kill()
+        running.processes[0].wait()
+        async with asyncio.timeout(10):
+            loads = [store.extensions.load(TENANT, str(number)) for number in range(40)]
+            results = await asyncio.gather(*loads, return_exceptions=True)
+        assert any(isinstance(result, StoreUnavailable) for result in results)
+        assert any(isinstance(result, ExtensionState) for result in results)
+        assert all(isinstance(result, StoreUnavailable | ExtensionState) for result in results)
+        assert not (await store.health()).ok
 
 
 async def take_all_soon(store: Store) -> list[str]:

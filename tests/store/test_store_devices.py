@@ -11,7 +11,13 @@ from gateway.domain.push import PushKind
 from gateway.domain.settlement import DeviceChange
 from gateway.store import Move, Place, Registered, Store
 from gateway.store.devices import MOST_DEVICES
-from tests.support.store import EXTENSION, TENANT, Server, TestClock, a_device
+from tests.support.servers import Server
+from tests.support.store import (
+    EXTENSION,
+    TENANT,
+    TestClock,
+    a_device,
+)
 
 
 def tokens(device: Device | None) -> tuple[str, str]:

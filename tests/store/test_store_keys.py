@@ -9,7 +9,13 @@ from gateway.domain.push import Lane
 from gateway.store.connection import Target, target_of
 from gateway.store.keys import Layout, decoded, digest, encoded
 from gateway.store.writes import Writer, flattened, oldest_id
-from tests.support.store import EXTENSION, TENANT, a_push, a_record, new_event_id
+from tests.support.store import (
+    EXTENSION,
+    TENANT,
+    a_push,
+    a_record,
+    new_event_id,
+)
 
 HOSTILE = ("a:b", "{0}", "a|b", "ü€", "100%", "", " ", "a/b", "\ud800", "x" * 300, "*", "\n")
 

@@ -10,17 +10,15 @@ from gateway.domain.effects import Effects
 from gateway.domain.errors import ConfigurationError, StoreUnavailable
 from gateway.domain.push import PushState
 from gateway.store import Store, Stored, open_store
+from tests.support.servers import Server, running_server, server_kinds
 from tests.support.store import (
     ALL_LANES,
     EXTENSION,
     TENANT,
-    Server,
     TestClock,
     a_push,
     a_record,
     new_event_id,
-    running_server,
-    server_kinds,
     settings,
     settle,
     store_pushes,

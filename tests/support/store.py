@@ -1,195 +1,35 @@
-"""Real servers for the store's tests: the Valkey of the wheel and, where it is installed, Debian's redis-server."""
+"""Events, pushes and devices for the store's tests, and the steps that nearly all of them take."""
 
 import asyncio
 import os
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from redis import Redis
-
 from gateway.domain.decision import Action, Decision, EventRecord, PlannedPush, Reason
 from gateway.domain.device import Device, Environment, Provider, Token
-from gateway.domain.effects import Effects
+from gateway.domain.effects import Effects, Withdrawal
 from gateway.domain.event import Caller, EventKind, Millis, PbxEvent
 from gateway.domain.extension import ExtensionState
-from gateway.domain.push import Lane, Push, PushKind, PushState
+from gateway.domain.push import Attempt, Lane, Push, PushKind, PushState
 from gateway.domain.settlement import Settlement
 from gateway.pipeline.ids import ulid
 from gateway.settings import StoreSettings
 from gateway.store import Lease, Store, Stored
-from gateway.store.valkey_binary import find_server, server_config
 from tests.support.facts import an_event, facts
+from tests.support.servers import DEADLINE_SECONDS
 
 ALL_LANES = tuple(Lane)
 TENANT = "acme"
 EXTENSION = "1001"
-DEADLINE_SECONDS = 20.0
 
-
-def server_kinds() -> tuple[str, ...]:
-    """The servers that the tests run against on this machine."""
-    return ("valkey", "redis") if shutil.which("redis-server") else ("valkey",)
-
-
-def binary(kind: str) -> Path:
-    """The server's program."""
-    return find_server() if kind == "valkey" else Path(shutil.which("redis-server") or "redis-server")
-
-
-@dataclass(slots=True)
-class Server:
-    """A server process of the tests, on a socket in a directory of its own."""
-
-    kind: str
-    directory: Path
-    process: subprocess.Popen[bytes]
-    port: int = 0
-
-    @property
-    def socket(self) -> Path:
-        """Where it listens."""
-        return self.directory / "s"
-
-    @property
-    def url(self) -> str:
-        """As a configuration names it."""
-        return f"unix://{self.socket}"
-
-    def client(self) -> Redis:
-        """A client for looking around; blocking, for the test only."""
-        return Redis(unix_socket_path=str(self.socket), protocol=2)
-
-    def names(self) -> list[str]:
-        """Names of all keys."""
-        with self.client() as client:
-            return sorted(key.decode() for key in client.keys("*"))
-
-    def kill(self) -> None:
-        """As by SIGKILL: nothing is finished."""
-        self.process.kill()
-        self.process.wait()
-
-    def start(self) -> None:
-        """Start it, or start it again."""
-        self.process = _spawn(self.kind, self.directory, self.port)
-
-
-@contextmanager
-def running_server(kind: str, *, port: int = 0) -> Iterator[Server]:
-    """A fresh server, on a socket and on `port` if one is given; gone afterwards, with its directory."""
-    with tempfile.TemporaryDirectory(prefix="store") as folder:
-        directory = Path(folder)
-        server = Server(kind, directory, _spawn(kind, directory, port), port)
-        try:
-            yield server
-        finally:
-            server.process.send_signal(signal.SIGCONT)
-            server.kill()
-
-
-def _spawn(kind: str, directory: Path, port: int) -> subprocess.Popen[bytes]:
-    config = directory / "conf"
-    wanted = server_config(directory=directory, socket=directory / "s", fsync="everysec")
-    config.write_text(wanted.replace("port 0", f"bind 127.0.0.1\nport {port}"))
-    with (directory / "log").open("ab") as log:
-        process = subprocess.Popen([binary(kind), config], stdout=log, stderr=log, start_new_session=True)
-    _until_ready(Redis(unix_socket_path=str(directory / "s")))
-    return process
-
-
-def _until_ready(client: Redis) -> None:
-    end = time.monotonic() + DEADLINE_SECONDS
-    while True:
-        try:
-            client.ping()
-        except Exception:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.01)
-        else:
-            client.close()
-            return
-
-
-@contextmanager
-def running_cluster() -> Iterator[list[int]]:
-    """Three Redis nodes that hold all slots between them, by their ports."""
-    ports = [free_port() for _ in range(3)]
-    with tempfile.TemporaryDirectory(prefix="cluster") as folder:
-        processes = [_spawn_node(Path(folder), port) for port in ports]
-        try:
-            clients = [Redis(port=port, protocol=2) for port in ports]
-            for client in clients:
-                _until_ready(client)
-            _join(clients, ports)
-            yield ports
-        finally:
-            for process in processes:
-                process.kill()
-                process.wait()
-
-
-def _spawn_node(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    directory = folder / str(port)
-    directory.mkdir()
-    options = {
-        "port": port,
-        "bind": "127.0.0.1",
-        "dir": directory,
-        "save": "",
-        "cluster-enabled": "yes",
-        "cluster-port": free_port(),
-        "cluster-node-timeout": 2000,
-    }
-    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-    return subprocess.Popen([binary("redis"), *words], stdout=subprocess.DEVNULL, start_new_session=True)
-
-
-def _join(clients: list[Any], ports: list[int]) -> None:
-    borders = (0, 5461, 10923, 16384)
-    for client, first, end in zip(clients, borders, borders[1:], strict=False):
-        client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
-    for client in clients[1:]:
-        config: Any = client.config_get("cluster-port")
-        clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", _port_of(client), config["cluster-port"])
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not all(b"cluster_state:ok" in _raw(client, "CLUSTER", "INFO") for client in clients):
-        assert time.monotonic() < deadline, f"the cluster of {ports} does not come up"
-        time.sleep(0.05)
-    for client in clients:
-        client.close()
-
-
-def _raw(client: Redis, *command: str) -> bytes:
-    """A reply as it came: the client's reading of CLUSTER INFO differs between versions."""
-    connection: Any = client.connection_pool.get_connection()
-    try:
-        connection.send_command(*command)
-        reply: bytes = connection.read_response()
-        return reply
-    finally:
-        client.connection_pool.release(connection)
-
-
-def _port_of(client: Redis) -> int:
-    return int(client.connection_pool.connection_kwargs["port"])
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+ACCEPTED = Attempt(at=1, outcome="accepted", status=200, milliseconds=12)
+TRY_LATER = Attempt(at=2, outcome="try_later", status=503, reason="ServiceUnavailable")
+UNANSWERED = Attempt(at=3, outcome="unknown")
+REFUSED = Attempt(at=4, outcome="refused", status=400, reason="PayloadTooLarge")
 
 
 def settings(url: str, *, retention_hours: int = 168, shards: int | None = None) -> StoreSettings:
@@ -338,3 +178,16 @@ async def take_all(store: Store, consumer: str = "worker") -> list[Lease]:
 async def settle(store: Store, lease: Lease, state: PushState, **fields: Any) -> bool:
     """End a lease."""
     return await store.queue.settle(lease, Settlement(state=state, **fields))
+
+
+async def states(store: Store, event_id: str) -> dict[PushKind, PushState]:
+    """How far an event's pushes are."""
+    return {record.push.kind: record.state for record in await store.journal.pushes(TENANT, event_id)}
+
+
+async def withdraw(store: Store, clock: TestClock, push: Push, then: Push | None) -> str:
+    """Another event makes the push untrue; returns that event's id."""
+    event_id = new_event_id(clock())
+    record = a_record(event_id, call_id=f"call of {event_id}")
+    await store_event(store, Effects(withdrawals=(Withdrawal(push_id=push.push_id, then=then),)), record)
+    return event_id

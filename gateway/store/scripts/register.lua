@@ -11,11 +11,13 @@ if created == 1 and redis.call('SCARD', KEYS[2]) > tonumber(ARGV[2]) then
   redis.call('SREM', KEYS[2], ARGV[1])
   return 'full'
 end
-local owned = redis.call('HMGET', KEYS[3], 'token_key', 'voip_key', 'last_accepted_at')
+local owned = redis.call('HMGET', KEYS[3], 'token_key', 'voip_key', 'last_accepted_at', 'foreground_at')
 redis.call('DEL', KEYS[3])
 redis.call('HSET', KEYS[3], unpack(ARGV, 4))
-if owned[3] then
-  redis.call('HSET', KEYS[3], 'last_accepted_at', owned[3])
+for at, field in pairs({[3] = 'last_accepted_at', [4] = 'foreground_at'}) do
+  if owned[at] then
+    redis.call('HSET', KEYS[3], field, owned[at])
+  end
 end
 next_rev(KEYS[1], ARGV[3])
 return {created, owned[1], owned[2]}
