@@ -4,16 +4,8 @@ from dataclasses import dataclass
 
 from gateway.domain.event import Direction
 from gateway.domain.extension import ExtensionState
-from gateway.domain.presence import (
-    VOICEMAIL,
-    AlwaysCallForwarding,
-    Destination,
-    DoNotDisturbSettings,
-    Endpoint,
-    ForwardingCondition,
-    RingMobileSimultaneously,
-    RingStrategy,
-)
+from gateway.domain.forwarding import VOICEMAIL, AlwaysCallForwarding, Destination, ForwardingCondition
+from gateway.domain.presence import DoNotDisturbSettings, Endpoint, RingMobileSimultaneously, RingStrategy
 from gateway.domain.tenant_policy import TenantPolicy
 
 

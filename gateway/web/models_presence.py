@@ -6,10 +6,10 @@ from pydantic import Field, StringConstraints
 
 from gateway.domain.event import Direction
 from gateway.domain.extension import ExtensionState
+from gateway.domain.forwarding import Destination
 from gateway.domain.presence import (
     STATUSES,
     AnySettings,
-    Destination,
     DoNotDisturbSettings,
     Endpoint,
     Information,

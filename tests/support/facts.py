@@ -19,17 +19,19 @@ from gateway.domain.event import (
     Voicemail,
 )
 from gateway.domain.extension import CallState, RecentCall, Unread
-from gateway.domain.presence import (
+from gateway.domain.forwarding import (
     AlwaysCallForwarding,
     AlwaysForwardingRules,
-    AnySettings,
     CallForwarding,
     Destination,
     DestinationKind,
-    DoNotDisturbSettings,
-    Endpoint,
     ForwardingCondition,
     ForwardingRules,
+)
+from gateway.domain.presence import (
+    AnySettings,
+    DoNotDisturbSettings,
+    Endpoint,
     Presence,
     RingStrategy,
     Status,

@@ -8,9 +8,9 @@ from pydantic import TypeAdapter
 
 from gateway.domain.errors import InvalidInput
 from gateway.domain.event import Direction
+from gateway.domain.forwarding import DestinationKind
 from gateway.domain.presence import (
     AnySettings,
-    DestinationKind,
     DoNotDisturbSettings,
     Endpoint,
     Profile,

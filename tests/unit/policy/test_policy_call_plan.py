@@ -7,17 +7,8 @@ import pytest
 
 from gateway.domain.event import Direction
 from gateway.domain.extension import ExtensionState
-from gateway.domain.presence import (
-    VOICEMAIL,
-    Destination,
-    DestinationKind,
-    DoNotDisturbSettings,
-    Endpoint,
-    Presence,
-    Profile,
-    StatusSettings,
-    settings_model,
-)
+from gateway.domain.forwarding import VOICEMAIL, Destination, DestinationKind
+from gateway.domain.presence import DoNotDisturbSettings, Endpoint, Presence, Profile, StatusSettings, settings_model
 from gateway.domain.tenant_policy import TenantPolicy
 from gateway.policy.call_plan import CallPlan, MobileNumber, RingStage, call_plan
 
