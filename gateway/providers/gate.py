@@ -64,9 +64,9 @@ class Gate:
         self._timer: asyncio.TimerHandle | None = None
 
     @property
-    def is_open(self) -> bool:
-        """Whether nobody waits."""
-        return self._open
+    def makes_wait(self) -> bool:
+        """Whether who comes now waits for a canary."""
+        return not self._open and self._canaries > 0 and not self._impatient
 
     async def enter(self) -> Pass | Held:
         """Wait for leave to send."""

@@ -1,26 +1,25 @@
 """The one HTTP/2 wire, for Apple and for Google: pyreqwest (Rust: reqwest, hyper, h2, rustls).
 
 Why this client, what was measured, and what each guard below guards against: docs/adr/0002-the-http2-wire.md.
-To replace it, write another class with `post`, `renew` and `capacity`, and another `wire_errors.classify`.
+To replace it: this file, `wire_client.py` and `wire_errors.py`.
 """
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import cycle
 from typing import Final, TypeAlias
 
 import structlog
-from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
 from gateway.domain.outcome import NotSent, Unknown
 from gateway.providers.gate import Gate, Held, Leaving
+from gateway.providers.wire_client import WireSettings, build_client
 from gateway.providers.wire_errors import OF_CONNECTING, OF_THE_CONNECTION, Trouble, classify
 
 MAX_BODY_BYTES: Final = 16_384
@@ -29,49 +28,6 @@ GRACE_SECONDS: Final = 0.1
 """Between closing the clients and the end of the loop: without it the interpreter may abort on exit."""
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WireSettings:
-    """How the wire behaves. Raises ValueError when the request timeout is not above the connect timeout: a request that
-    starts a connection owns it, and its timeout would end the connection for all that wait for it."""
-
-    connections: int = 1
-    """Used by turns. One connection each; a provider's stream limit is per connection."""
-    streams: int = 500
-    """Requests in flight on one connection, below the provider's limit: what the client queues beyond that limit ages
-    unseen and comes back as unknown."""
-    ca_pem: bytes | None = field(default=None, repr=False)
-    """Authorities to trust besides the system's."""
-    identity_pem: bytes | None = field(default=None, repr=False)
-    """Client certificate and key."""
-    resolve: tuple[tuple[str, str, int], ...] = ()
-    """(host, address, port): where a host name leads instead of DNS."""
-    plain_text: bool = False
-    """Unencrypted HTTP/2: for a stand-in on loopback."""
-    keep_headers: tuple[str, ...] = ()
-    """Response headers to hand up."""
-    opens: Callable[[int], bool] = field(default=lambda status: status not in (401, 403))
-    """Whether an answer of this status opens a new connection for more than one request."""
-    request_seconds: float = 10.0
-    connect_seconds: float = 5.0
-    slot_seconds: float = 2.0
-    """Longest wait for a place among the requests in flight."""
-    ping_after_seconds: float = 5.0
-    ping_seconds: float = 3.0
-    hold_seconds: float = 4.0
-    """Longest wait for the first answer on a new connection."""
-    canary_patience_seconds: float = 1.5
-    silence_seconds: float = 60.0
-    """A connection that carried nothing for so long starts with one request again."""
-    replace_after_timeouts: int = 20
-    replace_after_seconds: float = 10.0
-    """A connection is replaced after so many timeouts in a row, or three over so long: a peer that answers PINGs and
-    nothing else would hold it for ever."""
-
-    def __post_init__(self) -> None:
-        if self.request_seconds <= self.connect_seconds:
-            raise ValueError("the request timeout has to be above the connect timeout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +83,11 @@ class Wire:
         return exchange
 
     def _line(self) -> "_Line":
-        """By turns, but an open connection before one that waits for its first answer."""
+        """By turns, but not one that waits for its first answer while there is another."""
         taken = next(self._turns)
-        if taken.is_open:
+        if not taken.makes_wait:
             return taken
-        return next((line for line in self._lines if line.is_open), taken)
+        return next((line for line in self._lines if not line.makes_wait), taken)
 
     def renew(self, answered: "Answered") -> None:
         """Replace the connection of this answer, if that has not happened yet. What is in flight on it ends there."""
@@ -169,7 +125,7 @@ class _Line:
 
     def __init__(self, settings: WireSettings) -> None:
         self._settings = settings
-        self.client = _build(settings)
+        self.client = build_client(settings)
         self._gate = Gate(
             hold_seconds=settings.hold_seconds,
             patience_seconds=settings.canary_patience_seconds,
@@ -179,9 +135,8 @@ class _Line:
         self._first_timeout = 0.0
 
     @property
-    def is_open(self) -> bool:
-        """Whether nobody has to wait at the gate."""
-        return self._gate.is_open
+    def makes_wait(self) -> bool:
+        return self._gate.makes_wait
 
     async def post(self, posting: _Posting) -> Exchange:
         given = await self._gate.enter()
@@ -201,7 +156,7 @@ class _Line:
     def renew(self, why: str) -> None:
         """The old client is not closed but dropped: its connection ends with its last request."""
         _log.info("connection_replaced", why=why)
-        self.client = _build(self._settings)
+        self.client = build_client(self._settings)
         self._timeouts = 0
         self._gate.renew()
 
@@ -269,41 +224,3 @@ async def _body(response: Response) -> bytes:
         parts.append(part.to_bytes())
         missing -= len(part)
     return b"".join(parts)
-
-
-def _build(settings: WireSettings) -> Client:
-    """5 to 10 ms: reads the system's authorities."""
-    builder = (
-        ClientBuilder()
-        .http2_prior_knowledge()  # one connection a client, in a cold burst too
-        .connect_timeout(timedelta(seconds=settings.connect_seconds))
-        .timeout(timedelta(seconds=settings.request_seconds))
-        .http2_keep_alive_interval(timedelta(seconds=settings.ping_after_seconds))
-        .http2_keep_alive_timeout(timedelta(seconds=settings.ping_seconds))
-        .http2_keep_alive_while_idle(False)  # Google ends connections that ping too much
-        .pool_idle_timeout(None)  # Apple wants connections kept for days
-        .tcp_keepalive(timedelta(seconds=30))
-        .tcp_keepalive_interval(timedelta(seconds=10))
-        .tcp_keepalive_retries(3)
-        .max_connections(settings.streams)  # in truth the cap on requests in flight
-        .pool_timeout(timedelta(seconds=settings.slot_seconds))
-        .follow_redirects(False)
-        .referer(False)
-        .gzip(False)
-        .brotli(False)
-        .zstd(False)
-        .deflate(False)
-        .user_agent("pbx-push-gateway")
-        .https_only(not settings.plain_text)
-        .min_tls_version("TLSv1.2")
-        .no_proxy()  # else HTTPS_PROXY of the environment is used without a word
-    )
-    if sys.platform == "linux":
-        builder = builder.tcp_user_timeout(timedelta(seconds=10))
-    if settings.ca_pem is not None:
-        builder = builder.add_root_certificate_pem(settings.ca_pem)
-    if settings.identity_pem is not None:
-        builder = builder.identity_pem(settings.identity_pem)
-    for host, address, port in settings.resolve:
-        builder = builder.resolve(host, address, port)
-    return builder.build()

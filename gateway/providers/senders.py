@@ -20,9 +20,10 @@ from gateway.providers.credentials import (
     fcm_credentials,
 )
 from gateway.providers.google_oauth import ServiceAccountExchange
-from gateway.providers.http2 import GRACE_SECONDS, WireSettings, open_wire
+from gateway.providers.http2 import GRACE_SECONDS, open_wire
 from gateway.providers.provider_token import ProviderToken
 from gateway.providers.sender import AppSender, Channel, Sender
+from gateway.providers.wire_client import WireSettings
 from gateway.settings import ApnsSettings, AppSettings, FcmSettings, Settings
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.outcome import Accepted, AppTrouble
+from gateway.domain.outcome import Accepted, AppTrouble, TryLater
 from gateway.providers import open_senders
 from gateway.providers.access_token import TokenTimes
 from gateway.providers.circuit import CircuitLimits
@@ -25,14 +25,14 @@ from tests.support.provider_rig import simulator_in_background as background
 
 OPTIONS = ProviderOptions(
     circuit=CircuitLimits(configuration_pause=100, quota_pause=100, longest_pause=100),
-    token_times=TokenTimes(flight=1.0, first_retry=0.1, repeat_failure=0.05),
+    token_times=TokenTimes(flight=1.0, first_retry=0.05, repeat_failure=0.05),
 )
 
 
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorProcess]:
-    """One whose access tokens live three seconds."""
-    with background(tmp_path_factory.mktemp("simulator"), access_token_seconds=3) as running:
+    """One whose access tokens live two seconds."""
+    with background(tmp_path_factory.mktemp("simulator"), access_token_seconds=2) as running:
         yield running
 
 
@@ -123,7 +123,7 @@ async def test_no_push_meets_the_end_of_a_token_for_it_is_renewed_ahead(
     simulator: SimulatorProcess, control: SimulatorControl
 ) -> None:
     async with rig_of(android_app(simulator), OPTIONS) as rig:
-        until = time.monotonic() + 4.0
+        until = time.monotonic() + 2.6
         while time.monotonic() < until:
             assert isinstance((await rig.send(rig.phone())).outcome, Accepted)
             await asyncio.sleep(0.02)
@@ -137,12 +137,12 @@ async def test_the_old_token_serves_while_its_renewal_fails(
 ) -> None:
     async with rig_of(android_app(simulator), OPTIONS) as rig:
         await accepted_again(rig)
-        await control.answer_with(503, "unavailable", provider="oauth", count=3)
-        until = time.monotonic() + 3.5
+        await control.answer_with(503, "unavailable", provider="oauth", count=2)
+        until = time.monotonic() + 2.4
         while time.monotonic() < until:
             assert isinstance((await rig.send(rig.phone())).outcome, Accepted)
             await asyncio.sleep(0.02)
-    assert (await control.stats()).count("oauth", status=503) == 3
+    assert (await control.stats()).count("oauth", status=503) == 2
 
 
 async def test_a_token_that_google_no_longer_believes_is_replaced_once_for_all(
@@ -168,6 +168,16 @@ async def test_a_fresh_token_that_is_not_believed_either_is_the_apps_trouble(
         )
         assert (await rig.send(rig.phone())).outcome == AppTrouble(reason="UNAUTHENTICATED")
         assert (await control.stats()).count("fcm", status=401) == 2
+
+
+async def test_when_no_fresh_token_can_be_had_that_is_the_reason(
+    simulator: SimulatorProcess, control: SimulatorControl
+) -> None:
+    async with rig_of(android_app(simulator), OPTIONS) as rig:
+        await accepted_again(rig)
+        await control.answer_with(400, "invalid_grant", provider="oauth", count=None)
+        await control.revoke_oauth_tokens()
+        assert (await rig.send(rig.phone())).outcome == AppTrouble(reason="oauth_invalid_grant")
 
 
 async def test_a_third_partys_401_costs_no_token(simulator: SimulatorProcess, control: SimulatorControl) -> None:
@@ -215,6 +225,19 @@ async def test_a_key_unrelated_to_the_connection_gets_a_new_connection_and_the_p
         await accepted_again(rig)
         await control.answer_with(403, "UnrelatedKeyIdInToken", provider="apns")
         assert isinstance((await rig.send(rig.phone())).outcome, Accepted)
+
+
+@pytest.mark.parametrize(("status", "reason"), [(503, "Shutdown"), (400, "IdleTimeout")])
+async def test_a_connection_that_apple_gives_up_is_left_for_a_new_one(
+    simulator: SimulatorProcess, control: SimulatorControl, status: int, reason: str
+) -> None:
+    async with rig_of(ios_app(simulator), OPTIONS) as rig:
+        await rig.burst(10)
+        before = (await control.stats()).connections[0].total
+        await control.answer_with(status, reason, provider="apns")
+        assert (await rig.send(rig.phone())).outcome == TryLater(reason=reason)
+        assert Counter(type(answer.outcome) for answer in await rig.burst(10)) == {Accepted: 10}
+        assert (await control.stats()).connections[0].total == before + 1
 
 
 async def test_a_wrong_key_is_the_apps_trouble(simulator: SimulatorProcess) -> None:

@@ -23,8 +23,9 @@ from gateway.domain.outcome import (
 )
 from gateway.providers import apns
 from gateway.providers.circuit import CircuitLimits
-from gateway.providers.http2 import GRACE_SECONDS, Answered, WireSettings, open_wire
+from gateway.providers.http2 import GRACE_SECONDS, Answered, open_wire
 from gateway.providers.senders import ProviderOptions
+from gateway.providers.wire_client import WireSettings
 from gateway.providers.wire_errors import OF_CONNECTING, OF_OUR_OWN, OF_THE_CONNECTION
 from gateway.simulator import faults
 from gateway.simulator.control_client import SimulatorControl
@@ -402,7 +403,7 @@ async def test_a_plain_asyncio_program_that_ends_at_once_ends_well(simulator: Si
         "        print(len(await rig.burst(300)))\n"
         "asyncio.run(main())\n"
     )
-    for _ in range(3):
+    for _ in range(2):
         ended = await asyncio.create_subprocess_exec(
             sys.executable,
             str(program),

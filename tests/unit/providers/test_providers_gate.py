@@ -100,6 +100,19 @@ async def test_who_comes_when_the_canary_already_takes_long_joins_it_at_once() -
     await waiting(gate, 1)
 
 
+async def test_a_gate_says_whether_it_would_make_one_wait() -> None:
+    gate = new_gate(patience=0.01)
+    said = [gate.makes_wait]
+    canary = await canary_of(gate)
+    said.append(gate.makes_wait)
+    await asyncio.sleep(0.03)
+    said.append(gate.makes_wait)
+    gate.leave(canary, Leaving.ANSWERED)
+    said.append(gate.makes_wait)
+
+    assert said == [False, True, False, False]
+
+
 async def test_nobody_waits_longer_than_the_gate_holds() -> None:
     gate = new_gate(hold=0.02)
     await canary_of(gate)
