@@ -10,6 +10,7 @@ from gateway.settings.sections import (
     NamedKey,
     ServerSettings,
     StoreSettings,
+    TokenKey,
     WorkerSettings,
 )
 from gateway.settings.tenants import (
@@ -40,6 +41,7 @@ __all__ = [
     "StoreSettings",
     "TenantKey",
     "TenantSettings",
+    "TokenKey",
     "UserTokenSettings",
     "WorkerSettings",
     "load_settings",

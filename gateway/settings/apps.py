@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import StringConstraints
 
 from gateway.domain.device import Provider
-from gateway.settings.fields import Name, ReadableFile, Url
+from gateway.settings.fields import Name, PrivateFile, ReadableFile, Url
 from gateway.settings.reading import Place, Reading, Section
 
 AppleId = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{10}$")]
@@ -19,8 +19,8 @@ class ApnsSettings(Section):
 
     team_id: AppleId | None = None
     key_id: AppleId | None = None
-    key_file: ReadableFile | None = None
-    certificate_file: ReadableFile | None = None
+    key_file: PrivateFile | None = None
+    certificate_file: PrivateFile | None = None
     """PEM with certificate and private key."""
     topic: BundleId
     """Bundle id; `.voip` is appended for VoIP pushes."""
@@ -46,7 +46,7 @@ class ApnsSettings(Section):
 class FcmSettings(Section):
     """Credentials for Google: a service account."""
 
-    service_account_file: ReadableFile
+    service_account_file: PrivateFile
     url: Url = "https://fcm.googleapis.com"
     ca_file: ReadableFile | None = None
     """Trusted besides the system's authorities, for the account's token_uri too (simulator, tests)."""

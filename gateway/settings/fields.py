@@ -9,12 +9,15 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StringConstraints, ValidationInfo
 
+from gateway.settings.permissions import require_private
 from gateway.settings.reading import reading_of
 
 Int: TypeAlias = Annotated[int, Field(strict=True)]
 """A whole number, written as one."""
 Seconds: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 """Seconds, whole or with a fraction."""
+Rate: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""So many a second, whole or with a fraction."""
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """An id as it can stand in a URL: letters, digits, `.`, `_`, `-`, up to 128."""
 
@@ -77,6 +80,13 @@ def _path(value: Path, info: ValidationInfo) -> Path:
     return path
 
 
+def _private(path: Path, info: ValidationInfo) -> Path:
+    reading = reading_of(info)
+    if reading.check_files and not reading.loopback:
+        require_private(path, reading.environ)
+    return path
+
+
 def _written_as_text(value: Any) -> Any:
     if value == "":
         raise ValueError("the path is empty")
@@ -85,6 +95,8 @@ def _written_as_text(value: Any) -> Any:
 
 ReadableFile: TypeAlias = Annotated[Path, BeforeValidator(_written_as_text), AfterValidator(_path)]
 """A file, relative to the configuration file; it has to exist and be readable when a configuration is loaded."""
+PrivateFile: TypeAlias = Annotated[ReadableFile, AfterValidator(_private)]
+"""A `ReadableFile` that holds a private key: others may not read it, as `permissions` has it."""
 
 
 def _zone(value: str) -> str:

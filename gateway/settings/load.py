@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from gateway.domain.errors import ConfigurationError, Problem
 from gateway.domain.validation import dotted
 from gateway.settings.fields import is_loopback
+from gateway.settings.permissions import holds_secrets, require_private
 from gateway.settings.reading import Reading, part
 from gateway.settings.root import Settings
 
@@ -27,6 +28,7 @@ def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settin
     without connecting anywhere; `loc` is the dotted key, or the environment variable that overrides it.
     """
     given = _read(path)
+    open_secrets = holds_secrets(given)
     origins, problems = _override(given, environ)
     host = part(given.get("server", {}), "host")
     reading = Reading(
@@ -35,6 +37,7 @@ def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settin
         loopback=host is None or is_loopback(host),
         check_files=True,
     )
+    problems += _exposed(path, reading) if open_secrets else ()
     try:
         settings = Settings.model_validate(given, context=reading)
     except ValidationError as error:
@@ -53,6 +56,14 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigurationError(Problem(loc=str(path), msg=f"not UTF-8 at byte {error.start}")) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(Problem(loc=str(path), msg=f"not TOML: {error}")) from None
+
+
+def _exposed(path: Path, reading: Reading) -> Iterator[Problem]:
+    if not reading.loopback:
+        try:
+            require_private(path, reading.environ)
+        except ValueError as error:
+            yield Problem(loc=str(path), msg=str(error))
 
 
 def _override(given: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
+from gateway.settings.permissions import require_private
 from gateway.settings.reading import Reading, reading_of
 
 SAMPLE_SECRETS = frozenset(
@@ -75,7 +76,7 @@ def _text(value: Any, reading: Reading) -> str:
         case {"env": str(name), **rest} if not rest:
             return _from_environment(name, reading.environ)
         case {"file": str(name), **rest} if not rest:
-            return _from_file(reading.path(name))
+            return _from_file(reading.path(name), reading)
     raise ValueError('a secret is a string, { env = "NAME" } or { file = "PATH" }')
 
 
@@ -85,8 +86,10 @@ def _from_environment(name: str, environ: Mapping[str, str]) -> str:
     return environ[name]
 
 
-def _from_file(path: Path) -> str:
+def _from_file(path: Path, reading: Reading) -> str:
     try:
+        if not reading.loopback:
+            require_private(path, reading.environ)
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text") from error

@@ -1,12 +1,13 @@
 """The sections that stand once: server, store, worker, log, admin."""
 
+import base64
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, PlainValidator, ValidationInfo, field_validator
+from pydantic import Field, PlainValidator, StringConstraints, ValidationInfo, field_validator
 
-from gateway.settings.fields import Int, Name, Network, Seconds
+from gateway.settings.fields import Int, Name, Network, Rate, Seconds
 from gateway.settings.reading import Section, reading_of
 from gateway.settings.secret import Secret
 
@@ -30,6 +31,25 @@ class ServerSettings(Section):
     """Who may read /metrics and /health without proof."""
     trusted_proxies: tuple[Network, ...] = ()
     """Whose X-Forwarded-For is believed."""
+    max_header_bytes: Annotated[Int, Field(ge=1024, le=65_536)] = 8190
+    """Of the request line and of each header."""
+    max_connections: Annotated[Int, Field(ge=1, le=1_000_000)] = 4096
+    """Open at once; beyond it the one that has been idle longest makes room."""
+    read_timeout_seconds: Annotated[Seconds, Field(ge=0.1, le=600)] = 20.0
+    """For the whole head of a request, and again for the whole body."""
+    idle_timeout_seconds: Annotated[Seconds, Field(ge=1, le=3600)] = 75.0
+    """How long a connection may wait for its next request."""
+    rate_limit_per_second: Annotated[Rate, Field(ge=0, le=1_000_000)] = 0.0
+    """Requests of one API key or source in the long run; 0: no limit."""
+    rate_limit_burst: Annotated[Int, Field(ge=1, le=1_000_000)] = 200
+    user_rate_limit_per_second: Annotated[Rate, Field(ge=0, le=1_000_000)] = 20.0
+    """Requests of one mobile app's user in the long run; 0: no limit."""
+    user_rate_limit_burst: Annotated[Int, Field(ge=1, le=1_000_000)] = 60
+    failed_proof_limit_per_second: Annotated[Rate, Field(ge=0, le=1_000_000)] = 20.0
+    """Wrong proofs from one public address in the long run; 0: no limit."""
+    failed_proof_limit_burst: Annotated[Int, Field(ge=1, le=1_000_000)] = 100
+    allow_private_urls: tuple[Network, ...] = ()
+    """Private networks that a URL in a tenant's configuration may lead to."""
 
 
 def _store_url(value: Any, info: ValidationInfo) -> str:
@@ -52,6 +72,34 @@ def _store_url(value: Any, info: ValidationInfo) -> str:
     return url
 
 
+TOKEN_KEY_BYTES = 32
+"""AES-256."""
+
+
+class TokenKey(Section):
+    """A key that device tokens are sealed with in the store."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
+    """Stands beside every token that it sealed: never another key under the same id."""
+    key: Secret
+
+    @field_validator("key")
+    @classmethod
+    def _is_a_key(cls, value: Secret) -> Secret:
+        try:
+            key = base64.b64decode(value.reveal(), validate=True)
+        except ValueError as error:
+            raise ValueError("a token key is base64") from error
+        if len(key) != TOKEN_KEY_BYTES:
+            raise ValueError(f"a token key has {TOKEN_KEY_BYTES} bytes, in base64: openssl rand -base64 32")
+        return value
+
+    @property
+    def raw(self) -> bytes:
+        """The key itself."""
+        return base64.b64decode(self.key.reveal())
+
+
 class StoreSettings(Section):
     """`[store]`: where events, decisions and pushes are kept."""
 
@@ -66,6 +114,15 @@ class StoreSettings(Section):
     """Waiting pushes beyond which events are refused with 503."""
     max_memory_bytes: Annotated[Int, Field(ge=0)] = 0
     """Store memory beyond which events are refused with 503; 0: no limit of ours."""
+    token_keys: tuple[TokenKey, ...] = ()
+    """The first seals device tokens, all open them; (): tokens are kept as they are."""
+
+    @field_validator("token_keys")
+    @classmethod
+    def _differ(cls, value: tuple[TokenKey, ...]) -> tuple[TokenKey, ...]:
+        if len({key.id for key in value}) < len(value):
+            raise ValueError("every token key has an id of its own")
+        return value
 
     @property
     def embedded_directory(self) -> str | None:

@@ -23,6 +23,10 @@ MIN_HS256_KEY_BYTES = 32
 """RFC 7518 3.2: a key of the hash's size or larger."""
 MIN_RSA_BITS = 2048
 """RFC 7518 3.3."""
+MIN_WEBHOOK_KEY_BYTES = 24
+"""Standard Webhooks 1.0.0: a secret is 24 to 64 random bytes."""
+MIN_YEASTAR_SECRET = 16
+"""Characters; a P-Series PBX makes 32 of them."""
 
 
 class Scope(StrEnum):
@@ -147,9 +151,8 @@ class SourceSettings(Section):
     @field_validator("secrets")
     @classmethod
     def _can_sign(cls, value: tuple[Secret, ...], info: ValidationInfo) -> tuple[Secret, ...]:
-        if info.data.get("kind") is SourceKind.GENERIC:
-            for secret in value:
-                standard_webhook_key(secret.reveal())
+        for secret in value:
+            _check_source_secret(info.data.get("kind"), secret.reveal())
         return value
 
     @classmethod
@@ -170,6 +173,14 @@ class SourceSettings(Section):
         if loc[:1] == ("secrets",) and "secrets" not in given:
             return ("secret", *loc[2:])
         return loc
+
+
+def _check_source_secret(kind: SourceKind | None, secret: str) -> None:
+    match kind:
+        case SourceKind.GENERIC if len(standard_webhook_key(secret)) < MIN_WEBHOOK_KEY_BYTES:
+            raise ValueError(f"a Standard Webhooks secret has at least {MIN_WEBHOOK_KEY_BYTES} bytes")
+        case SourceKind.YEASTAR if len(secret) < MIN_YEASTAR_SECRET:
+            raise ValueError(f"the secret of a Yeastar webhook has at least {MIN_YEASTAR_SECRET} characters")
 
 
 class TenantSettings(Section):

@@ -29,6 +29,7 @@ def given_environment(compose: dict[str, Any]) -> dict[str, str]:
 def loaded(compose: dict[str, Any], tmp_path: Path) -> Settings:
     for name in compose["services"]["gateway"]["secrets"]:
         (tmp_path / name).write_text("not looked into here")
+        (tmp_path / name).chmod(0o600)
     content: str = compose["configs"]["gateway"]["content"]
     assert "$" not in content, "Compose would take it for a variable"
     file = tmp_path / "gateway.toml"

@@ -57,11 +57,11 @@ api_keys = [{ name = "crm", key = "0123456789abcdef", scopes = ["read", "events"
 [[tenants.sources]]
 name = "hq"
 kind = "yeastar"
-secret = "s1"
+secret = "s1-of-sixteen-or-more"
 [[tenants.sources]]
 name = "lab"
 kind = "generic"
-secrets = ["whsec_c2VjcmV0", "c2VjcmV0Mg"]
+secrets = ["whsec_c2VjcmV0LW9mLXR3ZW50eS1mb3VyLWI", "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLWI"]
 timezone = "Asia/Tokyo"
 """,
     )
@@ -73,7 +73,10 @@ timezone = "Asia/Tokyo"
     tenant, lab = found
     assert tenant is acme
     assert lab.kind is SourceKind.GENERIC
-    assert [secret.reveal() for secret in lab.secrets] == ["whsec_c2VjcmV0", "c2VjcmV0Mg"]
+    assert [secret.reveal() for secret in lab.secrets] == [
+        "whsec_c2VjcmV0LW9mLXR3ZW50eS1mb3VyLWI",
+        "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLWI",
+    ]
     assert acme.zone_of(lab) == ZoneInfo("Asia/Tokyo")
     assert acme.zone_of(acme.sources[0]) == ZoneInfo("Europe/Berlin")
     assert {app.id: app.provider for app in settings.apps} == {"ios": Provider.APNS, "android": Provider.FCM}

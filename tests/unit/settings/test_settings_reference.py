@@ -21,6 +21,7 @@ SHORT_FORMS = {"tenants.sources.secret"}
 """Written beside a field of the models that it stands for."""
 ENVIRON = {
     "PUSH_GATEWAY_ADMIN_KEY": "an-admin-key-of-ours",
+    "PUSH_GATEWAY_TOKEN_KEY": "dG9rZW4ga2V5IG9mIHRoaXJ0eS10d28gYnl0ZXMhISE=",
     "ACME_KEY": "a-key-of-the-tenant",
     "ACME_JWT_KEY": "a-shared-secret-of-thirty-two-bytes",
     "HQ_SECRET": "a-secret-of-the-pbx",

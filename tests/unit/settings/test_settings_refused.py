@@ -84,6 +84,32 @@ def house(tmp_path: Path) -> Path:
             "base64",
         ),
         (
+            TENANT + '[[tenants.sources]]\nname = "a"\nkind = "generic"\nsecret = "whsec_c2hvcnQ="',
+            "tenants.0.sources.0.secret",
+            "at least 24 bytes",
+        ),
+        (
+            TENANT + '[[tenants.sources]]\nname = "a"\nkind = "yeastar"\nsecret = "fifteen-letters"',
+            "tenants.0.sources.0.secret",
+            "at least 16 characters",
+        ),
+        ('[[store.token_keys]]\nid = "a"\nkey = "not base64"', "store.token_keys.0.key", "a token key is base64"),
+        ('[[store.token_keys]]\nid = "a"\nkey = "c2hvcnQ="', "store.token_keys.0.key", "has 32 bytes"),
+        (
+            '[[store.token_keys]]\nid = "a b"\nkey = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="',
+            "store.token_keys.0.id",
+            "match pattern",
+        ),
+        (
+            f'[[store.token_keys]]\nid = "a"\nkey = "{"A" * 43}="\n' * 2,
+            "store.token_keys",
+            "every token key has an id of its own",
+        ),
+        ("[server]\nmax_connections = 0", "server.max_connections", "greater than or equal to 1"),
+        ("[server]\nread_timeout_seconds = 0", "server.read_timeout_seconds", "greater than or equal to 0.1"),
+        ("[server]\nrate_limit_per_second = inf", "server.rate_limit_per_second", "finite"),
+        ("[server]\nrate_limit_burst = 0", "server.rate_limit_burst", "greater than or equal to 1"),
+        (
             TENANT + '[[tenants.sources]]\nname = "a"\nkind = "yeastar"\nsecrets = []',
             "tenants.0.sources.0.secrets",
             "one secret, or two",
@@ -105,15 +131,13 @@ def house(tmp_path: Path) -> Path:
         ),
         (
             TENANT
-            + '[[tenants.sources]]\nname = "a"\nkind = "yeastar"\nsecret = "1"\n'
+            + '[[tenants.sources]]\nname = "a"\nkind = "yeastar"\nsecret = "0123456789abcdef"\n'
             + '[tenants.sources.connector]\nkind = "yeastar"\nurl = "https://pbx.example.com"\nclient_id = "x"',
             "tenants.0.sources.0.connector.client_secret",
             "required for a connector of kind yeastar",
         ),
         (
-            TENANT
-            + '[[tenants.sources]]\nname = "a"\nkind = "yeastar"\nsecret = "1"\n[[tenants.sources]]\nname = "a"\n'
-            + 'kind = "yeastar"\nsecret = "1"',
+            TENANT + '[[tenants.sources]]\nname = "a"\nkind = "yeastar"\nsecret = "0123456789abcdef"\n' * 2,
             "tenants.0.sources.1.name",
             "a is there already",
         ),
