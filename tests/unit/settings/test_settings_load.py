@@ -61,7 +61,7 @@ secret = "s1-of-sixteen-or-more"
 [[tenants.sources]]
 name = "lab"
 kind = "generic"
-secrets = ["whsec_c2VjcmV0LW9mLXR3ZW50eS1mb3VyLWI", "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLWI"]
+secrets = ["whsec_c2VjcmV0LW9mLXR3ZW50eS1mb3VyLWJ5dGVz", "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLWJ5dGVz"]
 timezone = "Asia/Tokyo"
 """,
     )
@@ -74,8 +74,8 @@ timezone = "Asia/Tokyo"
     assert tenant is acme
     assert lab.kind is SourceKind.GENERIC
     assert [secret.reveal() for secret in lab.secrets] == [
-        "whsec_c2VjcmV0LW9mLXR3ZW50eS1mb3VyLWI",
-        "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLWI",
+        "whsec_c2VjcmV0LW9mLXR3ZW50eS1mb3VyLWJ5dGVz",
+        "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLWJ5dGVz",
     ]
     assert acme.zone_of(lab) == ZoneInfo("Asia/Tokyo")
     assert acme.zone_of(acme.sources[0]) == ZoneInfo("Europe/Berlin")
