@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -13,6 +13,7 @@ from gateway.domain.outcome import Answer, AppTrouble, Refused, Unknown
 from gateway.domain.push import Attempt, Push, PushState
 from gateway.domain.settlement import Settlement
 from gateway.pipeline.ids import time_of
+from gateway.policy import badge as badges
 from gateway.policy import retry
 from gateway.providers import Sender
 from gateway.settings import Settings, TenantSettings
@@ -97,6 +98,7 @@ class Delivery:
 
     async def _send(self, push: Push, device: Device, tenant: TenantSettings, attempts: int) -> Settlement:
         sender = self.senders[device.app]
+        push = await self._with_present_badge(push)
         answer = await self._answer(sender, push, device, tenant)
         if answer.status is not None:
             self._observe(sender, answer)
@@ -113,6 +115,14 @@ class Delivery:
             app_opens_at=None if sender.circuit.admits(now) else sender.circuit.retry_at(now),
         )
         return retry.settle(tried)
+
+    async def _with_present_badge(self, push: Push) -> Push:
+        """With the number that phones are to show by now. The one it was planned with may be outdated: alerts pass
+        badges, and a repeat comes after what was sent meanwhile. Whatever comes last then shows the same."""
+        if push.badge is None:
+            return push
+        unread = (await self.store.extensions.load(push.tenant, push.extension)).unread
+        return replace(push, badge=unread.told if unread.told != badges.NOT_KNOWN else badges.badge(unread))
 
     async def _answer(self, sender: Sender, push: Push, device: Device, tenant: TenantSettings) -> Answer:
         """The provider's answer. A mistake of ours reads as no answer: whether it was before or after the push went
