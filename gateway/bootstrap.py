@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 
 import structlog
@@ -14,7 +14,7 @@ from aiohttp import web
 
 from gateway import __version__
 from gateway.domain.errors import CannotServe
-from gateway.domain.event import Millis
+from gateway.domain.event import Clock, Millis
 from gateway.pipeline.capacity import Capacity
 from gateway.pipeline.delivery import Delivery
 from gateway.pipeline.diagnosis import Diagnosis
@@ -25,9 +25,9 @@ from gateway.pipeline.presence import PresenceService
 from gateway.pipeline.services import Role, Services
 from gateway.pipeline.turns import Turns
 from gateway.pipeline.watch import watch
-from gateway.providers import open_senders
+from gateway.providers import Sender, open_senders
 from gateway.settings import Settings
-from gateway.store import open_store
+from gateway.store import Store, open_store
 from gateway.telemetry.metrics import Metrics
 from gateway.web.app import create_app
 from gateway.worker.loop import Worker
@@ -56,36 +56,47 @@ async def open_services(settings: Settings, role: Role = Role.ALL) -> AsyncItera
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.store, clock=clock))
         senders = await stack.enter_async_context(open_senders(settings, clock=clock))
-        metrics = Metrics()
-        turns = Turns()
-        capacity = Capacity(limits=settings.store)
-        retention = settings.store.journal_retention_hours * 3_600_000
-        delivery = Delivery(
-            settings=settings, store=store, senders=senders, metrics=metrics, clock=clock, dice=_DICE.random
-        )
-        yield Services(
-            settings=settings,
-            role=role,
+        yield assemble(settings, store, senders, role=role)
+
+
+def assemble(
+    settings: Settings,
+    store: Store,
+    senders: Mapping[str, Sender],
+    *,
+    role: Role = Role.ALL,
+    clock: Clock = clock,
+    dice: Callable[[], float] = _DICE.random,
+) -> Services:
+    """The running parts around an open store and open senders."""
+    metrics = Metrics()
+    turns = Turns()
+    capacity = Capacity(limits=settings.store)
+    retention = settings.store.journal_retention_hours * 3_600_000
+    delivery = Delivery(settings=settings, store=store, senders=senders, metrics=metrics, clock=clock, dice=dice)
+    return Services(
+        settings=settings,
+        role=role,
+        store=store,
+        senders=senders,
+        intake=Intake(
             store=store,
-            senders=senders,
-            intake=Intake(
-                store=store,
-                turns=turns,
-                capacity=capacity,
-                metrics=metrics,
-                new_id=new_id,
-                clock=clock,
-                inbox_retention=retention,
-            ),
-            presence=PresenceService(store=store, turns=turns, clock=clock),
-            inbox=InboxService(store=store, turns=turns, clock=clock, new_id=new_id, retention=retention),
-            delivery=delivery,
-            diagnosis=Diagnosis(delivery=delivery, new_id=new_id),
+            turns=turns,
             capacity=capacity,
             metrics=metrics,
+            new_id=new_id,
             clock=clock,
-            started_at=clock(),
-        )
+            inbox_retention=retention,
+        ),
+        presence=PresenceService(store=store, turns=turns, clock=clock),
+        inbox=InboxService(store=store, turns=turns, clock=clock, new_id=new_id, retention=retention),
+        delivery=delivery,
+        diagnosis=Diagnosis(delivery=delivery, new_id=new_id),
+        capacity=capacity,
+        metrics=metrics,
+        clock=clock,
+        started_at=clock(),
+    )
 
 
 @contextmanager
