@@ -16,8 +16,8 @@ from gateway.store.lua import Script
 from gateway.store.unavailable import CLIENT_ERRORS, translated
 
 MOST_COMMANDS = 64
-"""In one batch: bounds how long the server does nothing else. Measured: with larger ones server and gateway wait for each
-other, smaller ones wait more often for the disk."""
+"""In one batch: bounds how long the server does nothing else. Measured: with larger ones server and gateway wait for
+each other, smaller ones wait more often for the disk."""
 MOST_IN_FLIGHT = 4
 """Batches at once: one is executed while others are composed, on their way, or read."""
 

@@ -83,12 +83,16 @@ class EmbeddedServer:
 
     def _prepare(self) -> None:
         try:
-            for folder in (self._directory, self.socket.parent):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._directory.chmod(0o700)
+            self._prepare_socket()
         except OSError as error:
             raise _unusable(self._directory, error.strerror or "cannot be used") from error
+
+    def _prepare_socket(self) -> None:
+        """The place of the socket; whoever leaves last removes it where it is not the directory itself."""
         if self.socket.parent != self._directory:
+            self.socket.parent.mkdir(mode=0o700, exist_ok=True)
             _require_private(self.socket.parent)
 
     @contextlib.contextmanager
@@ -113,6 +117,7 @@ class EmbeddedServer:
     def _spawn(self, lock: int) -> None:
         config = self._directory / "server.conf"
         config.write_text(server_config(directory=self._directory, socket=self.socket, fsync=self._fsync))
+        self._prepare_socket()
         self.socket.unlink(missing_ok=True)
         big = self._log.exists() and self._log.stat().st_size > MOST_LOG_BYTES
         with self._log.open("wb" if big else "ab") as log:
@@ -181,6 +186,9 @@ class EmbeddedServer:
                 logger.exception("the embedded store does not stop", seconds=STOP_SECONDS)
         if self._process is not None:
             await asyncio.to_thread(self._process.wait, STOP_SECONDS)
+        if self.socket.parent != self._directory:
+            with contextlib.suppress(OSError):
+                self.socket.parent.rmdir()
 
     async def _terminate(self) -> None:
         """SIGTERM, to our own child or to the process that answers on the socket."""

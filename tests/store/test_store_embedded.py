@@ -199,6 +199,7 @@ async def test_a_path_too_long_for_a_socket_is_no_obstacle(directory: Path, cloc
     async with open_store(settings(url(deep)), clock=clock) as store:
         assert (await store.health()).ok
         assert (deep / "appendonlydir").is_dir()
+    assert not socket_path(deep).parent.exists()
 
 
 async def test_a_store_still_loading_is_waited_for(directory: Path, clock: TestClock) -> None:
