@@ -58,7 +58,8 @@ class Unread:
     mailbox_at: Millis = 0
     """Time of that event; 0: none came yet."""
     told: int = 0
-    """The number that was last sent to phones; -1: a push that held one was stopped, so it is not known."""
+    """The number that was last sent to phones; -1: not known, for a push that held one was stopped, or the count
+    changed without one."""
 
 
 class InboxKind(StrEnum):

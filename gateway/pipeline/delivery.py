@@ -49,7 +49,7 @@ class Delivery:
         settlement = self._without_sending(loaded)
         device, tenant = loaded.device, self.settings.tenant(loaded.push.tenant)
         if settlement is None and device is not None and tenant is not None:
-            settlement = await self._send(loaded.push, device, tenant, loaded.attempts)
+            settlement = await self._send(self._with_present_badge(loaded), device, tenant, loaded.attempts)
         settlement = settlement or Settlement(state=PushState.WITHDRAWN)
         if await self._settle(lease, settlement):
             self._note(loaded, settlement)
@@ -98,7 +98,6 @@ class Delivery:
 
     async def _send(self, push: Push, device: Device, tenant: TenantSettings, attempts: int) -> Settlement:
         sender = self.senders[device.app]
-        push = await self._with_present_badge(push)
         answer = await self._answer(sender, push, device, tenant)
         if answer.status is not None:
             self._observe(sender, answer)
@@ -116,13 +115,14 @@ class Delivery:
         )
         return retry.settle(tried)
 
-    async def _with_present_badge(self, push: Push) -> Push:
+    def _with_present_badge(self, loaded: Loaded) -> Push:
         """With the number that phones are to show by now. The one it was planned with may be outdated: alerts pass
         badges, and a repeat comes after what was sent meanwhile. Whatever comes last then shows the same."""
+        push = loaded.push
         if push.badge is None:
             return push
-        unread = (await self.store.extensions.load(push.tenant, push.extension)).unread
-        return replace(push, badge=unread.told if unread.told != badges.NOT_KNOWN else badges.badge(unread))
+        oldest = self.clock() - self.settings.store.journal_retention_hours * 3_600_000
+        return replace(push, badge=badges.badge(badges.since(loaded.unread, oldest)))
 
     async def _answer(self, sender: Sender, push: Push, device: Device, tenant: TenantSettings) -> Answer:
         """The provider's answer. A mistake of ours reads as no answer: whether it was before or after the push went

@@ -48,6 +48,8 @@ class InboxService:
                 pushes = self._badge_pushes(tenant, state, unread)
                 if pushes:
                     unread = badges.told(unread)
+                elif badges.badge(unread) != unread.told:
+                    unread = badges.untold(unread)
                 seen = tuple(item.event_id for item in items)
                 if await self.store.extensions.see(state, unread, seen, pushes):
                     return badges.badge(unread)

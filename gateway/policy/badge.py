@@ -67,5 +67,6 @@ def told(unread: Unread) -> Unread:
 
 
 def untold(unread: Unread) -> Unread:
-    """What phones show is not known: a number on its way to them was stopped. The next mailbox event tells them."""
+    """What phones show is not known: a number on its way to them was stopped, or the count changed without a word to
+    them and whatever is still on its way brings the new one. The next mailbox event tells them."""
     return replace(unread, told=NOT_KNOWN)

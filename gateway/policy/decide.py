@@ -1,5 +1,7 @@
 """From facts to a decision. Pure: the same facts give the same decision, bit for bit, today and next year."""
 
+from dataclasses import replace
+
 from gateway.domain.decision import Action, Decision, Facts, PlannedPush, Reason, TraceStep, Verdict
 from gateway.domain.event import EventKind, Millis
 from gateway.domain.push import PushKind, PushState, derive_push_id
@@ -43,12 +45,22 @@ def _trace(words: list[tuple[Rule, Word]]) -> tuple[TraceStep, ...]:
 def _state_only(facts: Facts, trace: tuple[TraceStep, ...]) -> Decision:
     event = facts.event
     if event.kind is EventKind.PRESENCE_CHANGED:
-        changed = event.presence != facts.presence.status
-        detail = f"presence {facts.presence.status} -> {event.presence}" if changed else f"presence is {event.presence}"
+        changed, detail = _presence_said(facts)
     else:
         changed = advance(event, facts.call) != facts.call
         detail = f"{event.kind} of the call is {'news' if changed else 'known already'}"
     return _none(changed, detail, trace)
+
+
+def _presence_said(facts: Facts) -> tuple[bool, str]:
+    """Whether the presence changes. Late news of an earlier status does not undo a later one; without a time, what was
+    received last holds."""
+    said, present = facts.event.presence, facts.presence
+    if said == present.status:
+        return False, f"presence is {said}"
+    if facts.event.occurred_at is not None and facts.happened_at < present.since:
+        return False, f"presence was {said} before it became {present.status}"
+    return True, f"presence {present.status} -> {said}"
 
 
 def _none(changed: bool, detail: str, trace: tuple[TraceStep, ...]) -> Decision:
@@ -61,7 +73,8 @@ def _allowed(facts: Facts, trace: tuple[TraceStep, ...]) -> Decision:
     if facts.event.mailbox is not None and facts.kind is EventKind.VOICEMAIL_MAILBOX:
         after = badges.with_mailbox(facts.unread, facts.event.mailbox.new, facts.happened_at)
         if badges.badge(after) == facts.unread.told:
-            return _none(after != facts.unread, f"phones show {facts.unread.told} already", trace)
+            counted = replace(after, mailbox_at=facts.unread.mailbox_at) != facts.unread
+            return _none(counted, f"phones show {facts.unread.told} already", trace)
     pushes = _planned(facts, None)
     if not pushes:
         return _none(False, "every device was woken for this call already", trace)

@@ -51,7 +51,7 @@ def effects(facts: Facts, decision: Decision) -> Effects:
     pushes = (*pushes, *undone.replacements)
     if any(push.badge is not None for push in pushes):
         unread = badges.told(unread)
-    if undone.stopped - {push.device_id for push in pushes}:
+    if undone.stopped - {push.device_id for push in pushes} or badges.badge(unread) != unread.told:
         unread = badges.untold(unread)
     return Effects(
         call=_with_pushes(call, facts, item, pushes, undone) if call is not None else None,
@@ -67,7 +67,9 @@ def effects(facts: Facts, decision: Decision) -> Effects:
 def _presence(facts: Facts, decision: Decision) -> Effects:
     if decision.reason is not Reason.STATE_CHANGED or facts.event.presence is None:
         return Effects()
-    return Effects(presence=Presence(status=facts.event.presence, since=facts.now, set_by=f"pbx:{facts.source}"))
+    return Effects(
+        presence=Presence(status=facts.event.presence, since=facts.happened_at, set_by=f"pbx:{facts.source}")
+    )
 
 
 def _was_not_missed(decision: Decision) -> bool:

@@ -213,13 +213,14 @@ def push_record(reply: Sequence[bytes | None]) -> PushRecord | None:
 
 def loaded(reply: Sequence[Any]) -> Loaded:
     """From the answer of `load.lua`."""
-    document, state, withdrawn, counted, registration = reply
+    document, state, withdrawn, counted, registration, unread = reply
     return Loaded(
         push=PUSH.validate_json(document),
         state=PushState(state.decode()),
         withdrawn=withdrawn is not None,
         attempts=int(counted or 0),
         device=device(fields_of(registration)),
+        unread=UNREAD.validate_json(unread) if unread is not None else Unread(),
     )
 
 

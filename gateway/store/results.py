@@ -6,6 +6,7 @@ from typing import TypeAlias
 from gateway.domain.decision import EventRecord
 from gateway.domain.device import Device
 from gateway.domain.event import Millis
+from gateway.domain.extension import Unread
 from gateway.domain.push import Attempt, Lane, Push, PushState
 
 
@@ -62,6 +63,8 @@ class Loaded:
     """Attempts that count for the backoff."""
     device: Device | None
     """None: deleted, or its token is another device's by now."""
+    unread: Unread
+    """What the badge counts now; a push may have been planned with an older number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

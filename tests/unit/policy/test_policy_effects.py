@@ -99,8 +99,13 @@ def test_a_voicemail_without_a_call_is_in_the_inbox_and_touches_no_call() -> Non
     assert written.inbox_add.call_id is None
 
 
-def test_another_presence_is_set_by_its_source_at_the_time_of_receipt() -> None:
-    written = _written(facts(kind=EventKind.PRESENCE_CHANGED, presence="away"))
+def test_another_presence_is_set_by_its_source_since_it_changed() -> None:
+    written = _written(facts(an_event(EventKind.PRESENCE_CHANGED, presence="away", occurred_at=NOW - 4000)))
+    assert written == Effects(presence=Presence(status="away", since=NOW - 4000, set_by="pbx:hq"))
+
+
+def test_another_presence_without_a_time_is_set_at_the_time_of_receipt() -> None:
+    written = _written(facts(an_event(EventKind.PRESENCE_CHANGED, presence="away", occurred_at=None)))
     assert written == Effects(presence=Presence(status="away", since=NOW, set_by="pbx:hq"))
 
 

@@ -1,14 +1,17 @@
 """An explanation shows what every rule said, who decided, and who would have."""
 
+from dataclasses import replace
+
 import pytest
 
-from gateway.domain.decision import Facts, Reason, Verdict
+from gateway.domain.decision import Action, Facts, Reason, Verdict
 from gateway.domain.event import Disposition, EventKind
 from gateway.domain.extension import CallPush, CallState, RecentCall, Unread
+from gateway.domain.presence import Presence
 from gateway.domain.push import PushKind, PushState
 from gateway.domain.tenant_policy import Bypass, TenantPolicy
 from gateway.policy.decide import decide
-from tests.support.facts import ANDROID, CALL_ID, CALLER, IPHONE, MOBILE_SECONDLY, NO_MOBILE, NOW, facts
+from tests.support.facts import ANDROID, CALL_ID, CALLER, IPHONE, MOBILE_SECONDLY, NO_MOBILE, NOW, an_event, facts
 
 
 def _verdicts(case: Facts) -> dict[str, Verdict]:
@@ -130,6 +133,17 @@ def test_nothing_is_left_to_ring_when_every_phone_rings_already() -> None:
     assert decision.trace[-1].detail == "every device was woken for this call already"
 
 
+@pytest.mark.parametrize(
+    ("occurred_at", "reason"),
+    [(NOW - 1, Reason.STATE_UNCHANGED), (NOW, Reason.STATE_CHANGED), (None, Reason.STATE_CHANGED)],
+)
+def test_late_news_of_an_earlier_presence_does_not_undo_a_later_one(occurred_at: int | None, reason: Reason) -> None:
+    event = an_event(EventKind.PRESENCE_CHANGED, presence="away", occurred_at=occurred_at)
+    present = Presence(status="off_work", since=NOW, set_by="app")
+    decision = decide(replace(facts(event), presence=present, now=NOW + 500))
+    assert (decision.action, decision.reason) == (Action.NONE, reason)
+
+
 def test_a_second_message_of_one_call_is_told_too() -> None:
     first = CallPush(push_id="p", device_id=IPHONE.device_id, kind=PushKind.VOICEMAIL_NEW, state=PushState.ACCEPTED)
     call = CallState(call_id=CALL_ID, voicemail=True, pushes=(first,))
@@ -142,6 +156,7 @@ def test_a_second_message_of_one_call_is_told_too() -> None:
         (Unread(), Reason.ALLOWED),
         (Unread(told=3), Reason.STATE_CHANGED),
         (Unread(mailbox_new=3, mailbox_at=NOW, told=3), Reason.STATE_UNCHANGED),
+        (Unread(mailbox_new=3, mailbox_at=NOW - 60_000, told=3), Reason.STATE_UNCHANGED),
         (Unread(mailbox_new=3, mailbox_at=NOW, told=-1), Reason.ALLOWED),
     ],
 )
