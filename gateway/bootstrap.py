@@ -30,6 +30,7 @@ from gateway.settings import Settings
 from gateway.store import Store, open_store
 from gateway.telemetry.metrics import Metrics
 from gateway.web.app import create_app
+from gateway.web.connections import Door
 from gateway.worker.loop import Worker
 
 logger = structlog.get_logger(__name__)
@@ -168,7 +169,7 @@ async def _watched(services: Services) -> AsyncIterator[None]:
 async def _listen(runner: web.AppRunner, settings: Settings) -> str:
     host, port = settings.server.host, settings.server.port
     try:
-        await web.TCPSite(runner, host, port, backlog=1024).start()
+        await Door(runner, settings.server).start()
     except OSError as error:
         # asyncio words it at length; a name that is not known has a negative number
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror

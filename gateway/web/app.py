@@ -16,6 +16,7 @@ from gateway.pipeline.services import Role, Services
 from gateway.web.access import Access
 from gateway.web.auth import Gate, gatekeeper
 from gateway.web.checks import StoreGauge
+from gateway.web.connections import Connection
 from gateway.web.keys import DOCUMENT, RECEIVED_AT, SERVICES, STORE_GAUGE, USER_TOKENS
 from gateway.web.openapi import openapi_document
 from gateway.web.problems import Handler, problems
@@ -79,7 +80,7 @@ def identified(clock: Clock) -> Middleware:
         request[RECEIVED_AT] = clock()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        response = await handler(request)
+        response = await at_work(request, handler)
         response.headers["X-Request-Id"] = request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Server"] = "pbx-push-gateway"
@@ -87,6 +88,18 @@ def identified(clock: Clock) -> Middleware:
         return response
 
     return identify
+
+
+async def at_work(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The answer; meanwhile the connection is not taken for an idle one."""
+    connection = request.protocol
+    if not isinstance(connection, Connection):
+        return await handler(request)
+    connection.begin()
+    try:
+        return await handler(request)
+    finally:
+        connection.end()
 
 
 def limited(max_body_bytes: int) -> Middleware:

@@ -100,7 +100,13 @@ def _from_aiohttp(error: web.HTTPException) -> web.Response:
     return response
 
 
+def unreadable_response() -> web.Response:
+    """The answer to bytes that are no HTTP request, or one whose head is over the limit. Repeats nothing of them."""
+    return _from_aiohttp(web.HTTPBadRequest())
+
+
 _DETAILS = {
+    400: "This is no HTTP request, or its head is too large (server.max_header_bytes).",
     404: "There is no such route.",
     405: "The route does not know this method.",
     413: "The body is over the limit (server.max_body_bytes).",

@@ -1,13 +1,10 @@
 """What cannot be read, or is wrong, is refused with the place named, and nothing is stored."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from gateway.web import requests
 from gateway.web.route import Route
 from gateway.web.routes import ROUTES
 from tests.support.web import Reply, Web, event, new_extension
@@ -234,19 +231,6 @@ async def test_a_broken_content_encoding_is_400(web: Web) -> None:
     reply = await web.ask("POST", "/v1/tenants/acme/events", raw=b"not deflated", headers=headers)
 
     assert problem_of(reply)[0] == 400
-
-
-async def test_a_body_that_dribbles_is_given_up(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "BODY_SECONDS", 0.02)
-    arrived = asyncio.Event()
-
-    async def dribble() -> AsyncIterator[bytes]:
-        yield b"{"
-        await arrived.wait()
-
-    async with web.client.post("/hooks/hq", data=dribble()) as response:
-        assert response.status == 400
-        arrived.set()
 
 
 @pytest.mark.parametrize("given", ["req-1.2_3", "a" * 64])
