@@ -109,6 +109,7 @@ class DeviceFacts:
     muted: bool
     state: DeviceState
     has_voip_token: bool
+    """And it is not retired."""
     rings_only: bool = False
     """Registered with a VoIP token alone: it can be rung and shown nothing."""
 

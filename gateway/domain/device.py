@@ -98,6 +98,10 @@ class Device:
     last_error: str | None = None
     tried_other_environment: bool = False
     """After a BadDeviceToken the environment was switched once already."""
+    voip_state: DeviceState = DeviceState.ACTIVE
+    """Of the VoIP token beside an alert token: it is retired alone, and the phone is still told of everything else."""
+    voip_environment: Environment | None = None
+    """Where the VoIP token alone is tried after its BadDeviceToken; None: in `environment`, as the alert token."""
     foreground_at: Millis | None = None
     """When the app last said that it is in the foreground; None: it is not, or never said so."""
 
@@ -105,6 +109,19 @@ class Device:
     def rings_only(self) -> bool:
         """Registered with a VoIP token alone (RFC 8599 `pn-param` ending in `.voip`), which then stands for both."""
         return self.provider is Provider.APNS and self.voip_token == self.token
+
+    def rings_apart(self, kind: PushKind) -> bool:
+        """Whether a push of this kind goes to a VoIP token that is another than the alert token."""
+        apart = self.voip_token is not None and not self.rings_only
+        return kind is PushKind.CALL_INCOMING and self.provider is Provider.APNS and apart
+
+    def state_for(self, kind: PushKind) -> DeviceState:
+        """Whether a push of this kind has a token that is believed to live."""
+        return self.voip_state if self.state is DeviceState.ACTIVE and self.rings_apart(kind) else self.state
+
+    def environment_for(self, kind: PushKind) -> Environment:
+        """Which of Apple's services a push of this kind goes to."""
+        return (self.voip_environment if self.rings_apart(kind) else None) or self.environment
 
     def token_for(self, kind: PushKind) -> Token | None:
         """The token that a push of this kind goes to: iOS rings by the VoIP token alone, and shows nothing by it."""
@@ -114,6 +131,6 @@ class Device:
 
     def takes(self, kind: PushKind) -> bool:
         """Whether this device is told this kind (POLICY rule 10: `kinds`, `muted`, `state`, `voip_token`)."""
-        if self.muted or self.state is not DeviceState.ACTIVE or self.token_for(kind) is None:
+        if self.muted or self.state_for(kind) is not DeviceState.ACTIVE or self.token_for(kind) is None:
             return False
         return kind not in REGISTRABLE_KINDS or kind in self.kinds

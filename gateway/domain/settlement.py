@@ -21,6 +21,8 @@ class DeviceChange:
     state: DeviceState | None = None
     environment: Environment | None = None
     tried_other_environment: bool | None = None
+    voip_state: DeviceState | None = None
+    voip_environment: Environment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

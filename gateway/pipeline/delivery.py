@@ -64,7 +64,7 @@ class Delivery:
             return Settlement(state=loaded.state)
         if self.clock() > push.deadline:
             return Settlement(state=PushState.EXPIRED)
-        if device is None or device.state is not DeviceState.ACTIVE:
+        if device is None or device.state_for(push.kind) is not DeviceState.ACTIVE:
             return Settlement(state=PushState.TOKEN_GONE)
         if not device.takes(push.kind):
             return Settlement(state=PushState.WITHDRAWN)

@@ -1,7 +1,7 @@
 """From what is remembered of an extension to the facts of one decision."""
 
 from gateway.domain.decision import DeviceFacts, Facts
-from gateway.domain.device import Device
+from gateway.domain.device import Device, DeviceState
 from gateway.domain.event import Millis, PbxEvent
 from gateway.domain.extension import ExtensionState
 from gateway.domain.tenant_policy import TenantPolicy
@@ -46,6 +46,6 @@ def _device_facts(device: Device) -> DeviceFacts:
         kinds=device.kinds,
         muted=device.muted,
         state=device.state,
-        has_voip_token=device.voip_token is not None,
+        has_voip_token=device.voip_token is not None and device.voip_state is DeviceState.ACTIVE,
         rings_only=device.rings_only,
     )

@@ -58,7 +58,7 @@ def settle(tried: Tried) -> Settlement:
         case TokenGone(reason=reason):
             return _retired(tried, reason)
         case TokenRefused(reason=reason):
-            return _other_environment(tried) if _untried(tried.device) else _retired(tried, reason)
+            return _other_environment(tried) if _untried(tried) else _retired(tried, reason)
         case Refused(reason=reason):
             return _done(tried, PushState.DEAD, last_error=reason)
         case AppTrouble(after_seconds=after):
@@ -121,16 +121,21 @@ def _unanswered(tried: Tried, _outcome: NotSent | Unknown) -> Settlement:
     return _again(tried, None)
 
 
-def _untried(device: Device) -> bool:
+def _untried(tried: Tried) -> bool:
+    device = tried.device
+    if device.rings_apart(tried.push.kind):
+        return device.voip_environment is None
     return device.provider is Provider.APNS and not device.tried_other_environment
 
 
 def _other_environment(tried: Tried) -> Settlement:
-    change = DeviceChange(
-        registered_at=tried.device.registered_at,
-        environment=tried.device.environment.other,
-        tried_other_environment=True,
-    )
+    """The token's own environment alone changes: a broken VoIP token must not lead the alert token astray, and the
+    other way round."""
+    device = tried.device
+    other = device.environment_for(tried.push.kind).other
+    change = DeviceChange(registered_at=device.registered_at, environment=other, tried_other_environment=True)
+    if device.rings_apart(tried.push.kind):
+        change = DeviceChange(registered_at=device.registered_at, voip_environment=other)
     return Settlement(
         state=PushState.DEFERRED,
         attempt=attempt(tried.answer, tried.now),
@@ -141,11 +146,17 @@ def _other_environment(tried: Tried) -> Settlement:
 
 
 def _retired(tried: Tried, reason: str) -> Settlement:
-    switched = tried.device.tried_other_environment and isinstance(tried.answer.outcome, TokenRefused)
+    """The token is dead. A dead VoIP token ends the ringing alone; the phone is still told of everything else."""
+    device = tried.device
+    switched = device.tried_other_environment and isinstance(tried.answer.outcome, TokenRefused)
     change = DeviceChange(
-        registered_at=tried.device.registered_at,
+        registered_at=device.registered_at,
         last_error=reason,
         state=DeviceState.NEEDS_REREGISTER,
-        environment=tried.device.environment.other if switched else None,
+        environment=device.environment.other if switched else None,
     )
+    if device.rings_apart(tried.push.kind):
+        change = DeviceChange(
+            registered_at=device.registered_at, last_error=reason, voip_state=DeviceState.NEEDS_REREGISTER
+        )
     return Settlement(state=PushState.TOKEN_GONE, attempt=attempt(tried.answer, tried.now), device=change)

@@ -130,7 +130,7 @@ class AppSender:
 
     async def send(self, push: Push, device: Device, *, privacy: Privacy, now: Millis) -> Answer:
         """See Sender."""
-        way = self._ways.get(device.environment) or self._ways[Environment.PRODUCTION]
+        way = self._ways.get(device.environment_for(push.kind)) or self._ways[Environment.PRODUCTION]
         entered = self._clock()
         if not way.circuit.enter(entered):
             return Answer(outcome=_kept(way.circuit, entered))

@@ -144,6 +144,7 @@ def device(fields: Fields) -> Device | None:
     foreground = fields.get(b"foreground_at")
     error = fields.get(b"last_error")
     voip = fields.get(b"voip_token")
+    voip_at = fields.get(b"voip_environment")
     return Device(
         tenant=registration.tenant,
         extension=registration.extension,
@@ -165,6 +166,8 @@ def device(fields: Fields) -> Device | None:
         last_accepted_at=int(accepted) if accepted else None,
         last_error=error.decode() if error else None,
         tried_other_environment=fields.get(b"tried_other_environment") == b"1",
+        voip_state=DeviceState(fields.get(b"voip_state", b"active").decode()),
+        voip_environment=Environment(voip_at.decode()) if voip_at is not None else None,
     )
 
 
@@ -181,6 +184,10 @@ def change_fields(change: DeviceChange) -> dict[str, Field]:
         fields["environment"] = change.environment.value
     if change.tried_other_environment is not None:
         fields["tried_other_environment"] = int(change.tried_other_environment)
+    if change.voip_state is not None:
+        fields["voip_state"] = change.voip_state.value
+    if change.voip_environment is not None:
+        fields["voip_environment"] = change.voip_environment.value
     return fields
 
 

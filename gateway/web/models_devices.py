@@ -144,7 +144,13 @@ class DeviceAnswer(AnswerModel):
     push: PushAddressAnswer
     kinds: tuple[PushKind, ...]
     muted: bool
-    state: DeviceState
+    state: DeviceState = Field(description="needs_reregister: the token is proved dead and nothing is sent.")
+    voip_state: DeviceState | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The same of the VoIP token, where one is registered: needs_reregister means that the phone is not "
+        "rung any more, while `state` says whether it is told of everything else.",
+    )
     registered_at: Timestamp
     last_accepted_at: Timestamp | None = Field(description="When the provider last took a push for it.")
     last_error: str | None
@@ -162,6 +168,7 @@ class DeviceAnswer(AnswerModel):
             kinds=tuple(kind for kind in PushKind if kind in device.kinds & REGISTRABLE_KINDS),
             muted=device.muted,
             state=device.state,
+            voip_state=device.state_for(PushKind.CALL_INCOMING) if device.voip_token else None,
             registered_at=device.registered_at,
             last_accepted_at=device.last_accepted_at,
             last_error=device.last_error or None,

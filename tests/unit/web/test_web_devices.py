@@ -110,6 +110,7 @@ async def test_an_answer_holds_everything_but_the_tokens(web: Web) -> None:
         "app",
         "push",
         "state",
+        "voip_state",
         "registered_at",
         "last_accepted_at",
         "last_error",
