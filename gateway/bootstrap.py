@@ -129,11 +129,12 @@ async def serve(
     """
     with nullcontext(stop) if stop is not None else stop_on_signals() as asked:
         async with open_services(settings, role) as services, _watched(services):
-            await _serve(services, asked, on_ready)
+            await run(services, asked, on_ready)
         logger.info("stopped")
 
 
-async def _serve(services: Services, stop: asyncio.Event, on_ready: Callable[[str], None] | None) -> None:
+async def run(services: Services, stop: asyncio.Event, on_ready: Callable[[str], None] | None = None) -> None:
+    """Put open services to work until `stop` is set, and finish what they began."""
     settings, role = services.settings, services.role
     runner = web.AppRunner(
         create_app(services), access_log=None, shutdown_timeout=settings.server.drain_seconds, handle_signals=False
