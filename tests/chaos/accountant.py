@@ -1,0 +1,350 @@
+"""Compares what was acknowledged with what was decided, sent and shown. Pure: a ledger in, a judgement out."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from itertools import chain
+
+from gateway.domain.event import Millis
+from gateway.domain.push import PushKind, PushState
+from tests.chaos.ledger import JournalEvent, JournalPush, Ledger, Place, Posted, Registration, Says, WirePush
+
+TOLERANCE: Millis = 500
+"""Between the last look at the clock before sending and the arrival at the provider."""
+
+_NOT_MISSED = frozenset({Says.TAKEN, Says.VOICEMAIL})
+_OVER = frozenset({Says.TAKEN, Says.VOICEMAIL, Says.MISSED})
+
+
+class Breach(StrEnum):
+    """A promise that was not kept."""
+
+    LOST = "acknowledged events lost"
+    DOUBLED = "visible notifications doubled"
+    WRONG_PHONE = "pushes to a wrong phone"
+    LATE = "pushes after their deadline"
+    STILL_MISSED = "withdrawn missed calls still shown as missed"
+    STUCK = "entries stuck in the queue"
+    DEAD_LETTER = "dead letters without a refusal"
+    BADGE = "badges that differ from the API's"
+    INBOX = "inbox items that differ from the calls"
+    REPEATS = "repeats on the wire beyond the bound"
+    CRASH = "unexpected errors of processes"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One case of a breach."""
+
+    breach: Breach
+    detail: str
+    place: Place | None = None
+    """The extension whose history explains it."""
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the accountant found."""
+
+    figures: Mapping[str, int]
+    violations: tuple[Violation, ...]
+
+    @property
+    def counts(self) -> dict[Breach, int]:
+        """Violations of each kind; every kind is named."""
+        found = Counter(violation.breach for violation in self.violations)
+        return {breach: found[breach] for breach in Breach}
+
+
+def judge(ledger: Ledger) -> Judgement:
+    """The judgement on a run."""
+    book = _Book(ledger)
+    violations = chain(
+        _lost(book),
+        _doubled(book),
+        _wrong_phone(book),
+        _late(book),
+        _still_missed(book),
+        _stuck(book),
+        _dead_letters(book),
+        _badges(book),
+        _inbox(book),
+        _repeats(book),
+        (Violation(Breach.CRASH, line) for line in ledger.crashes),
+    )
+    return Judgement(figures=_figures(book), violations=tuple(violations))
+
+
+@dataclass(frozen=True)
+class _Book:
+    """The ledger, with what is looked up in it."""
+
+    ledger: Ledger
+
+    @cached_property
+    def delivered(self) -> dict[str, list[WirePush]]:
+        """Requests that reached a phone, by push id."""
+        found: dict[str, list[WirePush]] = defaultdict(list)
+        for push in self.ledger.wire:
+            if push.delivered:
+                found[push.push_id].append(push)
+        return found
+
+    @cached_property
+    def refused(self) -> set[str]:
+        """Push ids that met a scripted refusal."""
+        scripted = self.ledger.scripted_refusals
+        return {push.push_id for push in self.ledger.wire if (push.status, push.reason) in scripted}
+
+    @cached_property
+    def calls(self) -> dict[tuple[Place, str], list[Posted]]:
+        """Events by their call."""
+        found: dict[tuple[Place, str], list[Posted]] = defaultdict(list)
+        for event in self.ledger.posted:
+            if event.call_id is not None:
+                found[event.place, event.call_id].append(event)
+        return found
+
+    @cached_property
+    def call_of_push(self) -> dict[str, tuple[Place, str]]:
+        """The call that a push on the wire is about."""
+        return {push.push_id: (push.place, push.call_id) for push in self.ledger.wire if push.call_id}
+
+    @cached_property
+    def call_of_event(self) -> dict[str, str]:
+        """The call that an event is about."""
+        return {one: event.call_id for event in self.ledger.posted if event.call_id for one in event.event_ids}
+
+    @cached_property
+    def tokens(self) -> dict[tuple[Place, str], set[str]]:
+        """Every token that a device ever had."""
+        found: dict[tuple[Place, str], set[str]] = defaultdict(set)
+        for registration in self.ledger.registrations:
+            found[registration.place, registration.device_id].add(registration.token)
+        return found
+
+    @cached_property
+    def journalled(self) -> list[tuple[Posted, JournalEvent]]:
+        """Acknowledged events that the journal has."""
+        journal = self.ledger.journal
+        return [(event, journal[one]) for event in self.ledger.posted for one in event.event_ids if one in journal]
+
+    def says(self, call: tuple[Place, str], *, sure: bool) -> set[Says]:
+        """What is said of a call: by what was acknowledged (`sure`), or by anything that was ever posted."""
+        return {event.says for event in self.calls.get(call, ()) if event.acknowledged or not sure}
+
+    def was_disturbed(self, place: Place, device_id: str) -> bool:
+        """Whether the device's phone met trouble of its own."""
+        return not self.ledger.disturbed.isdisjoint(self.tokens.get((place, device_id), ()))
+
+
+def _lost(book: _Book) -> Iterator[Violation]:
+    for event in book.ledger.posted:
+        for event_id in event.event_ids:
+            if event_id not in book.ledger.journal:
+                told = f"{event.key} was acknowledged as {event_id}: not in the journal"
+                yield Violation(Breach.LOST, told, event.place, event.call_id)
+    for event, entry in book.journalled:
+        pushes = {push.push_id: push for push in entry.pushes}
+        for push_id in entry.decided:
+            push = pushes.get(push_id)
+            why = "is not in the journal" if push is None else _why_lost(book, event, entry, push)
+            if why is not None:
+                told = f"{event.key} at {entry.place}: push {push_id} {why}"
+                yield Violation(Breach.LOST, told, event.place, event.call_id)
+
+
+def _why_lost(book: _Book, event: Posted, entry: JournalEvent, push: JournalPush) -> str | None:
+    """What is wrong with how a push ended; None: it ended well, or has not ended (which is another breach)."""
+    call = (event.place, event.call_id or "")
+    match push.state:
+        case PushState.ACCEPTED if push.push_id not in book.delivered:
+            return "is told to be accepted, and reached no phone"
+        case PushState.WITHDRAWN:
+            over = _OVER if push.kind == PushKind.CALL_INCOMING else _NOT_MISSED
+            return None if over & book.says(call, sure=False) else "was withdrawn, and was true"
+        case PushState.EXPIRED if event.lasting:
+            return "expired long before its deadline"
+        case PushState.TOKEN_GONE if not book.was_disturbed(entry.place, push.device_id):
+            return "was given up for a token that is good"
+        case _:
+            return None
+
+
+def _doubled(book: _Book) -> Iterator[Violation]:
+    for event in book.ledger.posted:
+        if len(event.event_ids) > 1:
+            told = f"{event.key} was acknowledged as {' and '.join(event.event_ids)}"
+            yield Violation(Breach.DOUBLED, told, event.place, event.call_id)
+    heard: dict[tuple[str, str, Place, str], set[str]] = defaultdict(set)
+    for push in chain.from_iterable(book.delivered.values()):
+        if push.loud and push.call_id:
+            heard[push.token, push.kind, push.place, push.call_id].add(push.push_id)
+    for (_, kind, place, call_id), ids in heard.items():
+        if len(ids) > 1:
+            told = f"{kind} of {call_id} at {place} under {' and '.join(sorted(ids))}"
+            yield Violation(Breach.DOUBLED, told, place, call_id)
+    yield from _doubled_on_screens(book)
+
+
+def _doubled_on_screens(book: _Book) -> Iterator[Violation]:
+    for token, screen in book.ledger.screens.items():
+        collapses = Counter(one.collapse for one in screen.shown if one.collapse)
+        calls = Counter(book.call_of_push[one.push_id] for one in screen.shown if one.push_id in book.call_of_push)
+        twice = [name for name, count in collapses.items() if count > 1]
+        twice += [f"call {call_id} at {place}" for (place, call_id), count in calls.items() if count > 1]
+        for name in twice:
+            yield Violation(Breach.DOUBLED, f"two notifications of {name} on the phone {token[:8]}")
+
+
+def _wrong_phone(book: _Book) -> Iterator[Violation]:
+    owners: dict[str, list[Registration]] = defaultdict(list)
+    for registration in book.ledger.registrations:
+        owners[registration.token].append(registration)
+    for push in book.ledger.wire:
+        if not any(_may_have(owner, push) for owner in owners.get(push.token, ())):
+            told = f"{push.kind} {push.push_id} of {push.place} on {push.token[:8]} at {push.at}"
+            yield Violation(Breach.WRONG_PHONE, told, push.place, push.call_id)
+
+
+def _may_have(owner: Registration, push: WirePush) -> bool:
+    in_time = owner.since <= push.at and (owner.until is None or push.at <= owner.until + TOLERANCE)
+    return owner.place == push.place and in_time
+
+
+def _late(book: _Book) -> Iterator[Violation]:
+    deadlines = {
+        push_id: event.deadline
+        for event, entry in book.journalled
+        if event.deadline is not None
+        for push_id in entry.decided
+    }
+    for push in book.ledger.wire:
+        deadline = deadlines.get(push.push_id, push.expires_at)
+        if deadline is not None and push.at > deadline + TOLERANCE:
+            told = f"{push.kind} {push.push_id}: {push.at - deadline} ms after its deadline"
+            yield Violation(Breach.LATE, told, push.place, push.call_id)
+
+
+def _still_missed(book: _Book) -> Iterator[Violation]:
+    excused = _replacements_that_expired(book)
+    for token, screen in book.ledger.screens.items():
+        if token in book.ledger.disturbed:
+            continue
+        for one in screen.shown:
+            call = book.call_of_push.get(one.push_id)
+            if one.kind != PushKind.CALL_MISSED or call is None or (token, call) in excused:
+                continue
+            if said := _NOT_MISSED & book.says(call, sure=True):
+                place, call_id = call
+                told = " and ".join(sorted(said))
+                yield Violation(
+                    Breach.STILL_MISSED, f"call {call_id} at {place} was {told}: {one.push_id}", place, call_id
+                )
+
+
+def _replacements_that_expired(book: _Book) -> set[tuple[str, tuple[Place, str]]]:
+    """Phones and calls whose correction came too late to be sent at all: short deadlines, long outages."""
+    found = set()
+    for event, entry in book.journalled:
+        for push in entry.pushes:
+            if push.state == PushState.EXPIRED and event.call_id is not None and not event.lasting:
+                for token in book.tokens.get((entry.place, push.device_id), ()):
+                    found.add((token, (entry.place, event.call_id)))
+    return found
+
+
+_UNFINISHED = frozenset({PushState.QUEUED, PushState.DEFERRED, PushState.PENDING})
+
+
+def _stuck(book: _Book) -> Iterator[Violation]:
+    for name, count in book.ledger.waiting.items():
+        if count:
+            yield Violation(Breach.STUCK, f"{count} in {name}")
+    for entry in book.ledger.journal.values():
+        for push in entry.pushes:
+            if push.state in _UNFINISHED:
+                told = f"push {push.push_id} ({push.kind}) is {push.state}"
+                yield Violation(Breach.STUCK, told, entry.place, book.call_of_event.get(entry.event_id))
+
+
+def _dead_letters(book: _Book) -> Iterator[Violation]:
+    dead = {
+        push.push_id for entry in book.ledger.journal.values() for push in entry.pushes if push.state == PushState.DEAD
+    }
+    for push_id in sorted(dead.union(book.ledger.dead_letters) - book.refused):
+        yield Violation(Breach.DEAD_LETTER, f"push {push_id}")
+
+
+def _badges(book: _Book) -> Iterator[Violation]:
+    for registration in book.ledger.registrations:
+        wanted = book.ledger.badges.get(registration.place)
+        screen = book.ledger.screens.get(registration.token)
+        if wanted is None or screen is None or registration.token in book.ledger.disturbed:
+            continue
+        if screen.badge is not None and screen.badge != wanted:
+            told = f"{registration.place} {registration.device_id}: {screen.badge} on the phone, {wanted} by the API"
+            yield Violation(Breach.BADGE, told, registration.place)
+
+
+def _inbox(book: _Book) -> Iterator[Violation]:
+    lines = {place: {line.event_id: line.kind for line in inbox} for place, inbox in book.ledger.inboxes.items()}
+    oldest = {place: min(ids, default="") for place, ids in lines.items()}
+    for event, entry in book.journalled:
+        if event.place not in lines or entry.event_id < oldest[event.place]:
+            continue
+        has = entry.event_id in lines[event.place]
+        wanted = _belongs_in_the_inbox(book, event)
+        if wanted is not None and has is not wanted:
+            found = "is in the inbox, and should not be" if has else "is not in the inbox"
+            told = f"{event.key} {entry.event_id} ({event.says}) at {event.place} {found}"
+            yield Violation(Breach.INBOX, told, event.place, event.call_id)
+
+
+def _belongs_in_the_inbox(book: _Book, event: Posted) -> bool | None:
+    """None: something about its call was posted and never acknowledged, so both may be."""
+    match event.says:
+        case Says.VOICEMAIL:
+            return True
+        case Says.MISSED if event.call_id is not None:
+            call = (event.place, event.call_id)
+            refuted, perhaps = (bool(_NOT_MISSED & book.says(call, sure=sure)) for sure in (True, False))
+            return not refuted if refuted == perhaps else None
+        case _:
+            return False
+
+
+def _repeats(book: _Book) -> Iterator[Violation]:
+    repeats = _repeated(book.delivered.values())
+    if repeats > book.ledger.repeats_allowed:
+        yield Violation(Breach.REPEATS, f"{repeats}, and {book.ledger.repeats_allowed} are explained")
+
+
+def _repeated(deliveries: Iterable[list[WirePush]]) -> int:
+    return sum(len(times) - 1 for times in deliveries)
+
+
+def _figures(book: _Book) -> dict[str, int]:
+    ledger = book.ledger
+    states = Counter(push.state for entry in ledger.journal.values() for push in entry.pushes)
+    actions = Counter(entry.action for entry in ledger.journal.values())
+    return {
+        "events posted": len(ledger.posted),
+        "posts (repeats included)": sum(event.posts for event in ledger.posted),
+        "events acknowledged": sum(event.acknowledged for event in ledger.posted),
+        "events never acknowledged": sum(not event.acknowledged for event in ledger.posted),
+        **{f"decided: {action}": actions[action] for action in sorted(actions)},
+        "pushes decided": sum(len(entry.decided) for entry in ledger.journal.values()),
+        **{f"pushes {state}": states[state] for state in sorted(states)},
+        "requests on the wire": len(ledger.wire),
+        "of these not accepted": sum(push.status != 200 for push in ledger.wire),
+        "pushes delivered": len(book.delivered),
+        "of these more than once": sum(len(times) > 1 for times in book.delivered.values()),
+        "repeats on the wire": _repeated(book.delivered.values()),
+        "most often delivered": max((len(times) for times in book.delivered.values()), default=0),
+        "repeats allowed": ledger.repeats_allowed,
+        "dead letters": len(ledger.dead_letters),
+    }

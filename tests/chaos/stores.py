@@ -1,0 +1,171 @@
+"""The store under chaos: embedded Valkey, which the gateways start and watch, or Debian's Redis, which we do."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from redis.asyncio import Redis
+
+from gateway.store.embedded import socket_path
+from gateway.store.keys import Layout
+from tests.support.servers import binary, free_port
+from tests.support.store import alive
+
+
+class ChaosStore(Protocol):
+    """A store that can be killed and frozen."""
+
+    kills: int
+
+    @property
+    def url(self) -> str:
+        """For the configuration."""
+        ...
+
+    def pid(self) -> int | None:
+        """The server's process; None: there is none just now."""
+        ...
+
+    async def revive(self) -> None:
+        """Start it again, if nobody else does."""
+        ...
+
+    def client(self) -> Redis:
+        """A connection of our own, to look at the queue."""
+        ...
+
+
+@dataclass(slots=True)
+class EmbeddedStore:
+    """Valkey on one directory, which the three gateway processes share; they start it again themselves."""
+
+    directory: Path
+    kills: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"embedded:{self.directory}"
+
+    def pid(self) -> int | None:
+        found = set(_servers(self.directory))  # the server, and the children that rewrite its file
+        return next((pid for pid in found if _parent(pid) not in found), None)
+
+    async def revive(self) -> None:
+        """The gateways do it."""
+
+    def client(self) -> Redis:
+        return Redis(unix_socket_path=str(socket_path(self.directory.absolute())), protocol=2)
+
+
+@dataclass(slots=True)
+class RedisStore:
+    """Debian's redis-server, with an append-only file."""
+
+    directory: Path
+    fsync: str
+    kills: int = 0
+    port: int = field(default_factory=free_port)
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    def pid(self) -> int | None:
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
+
+    async def revive(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if self._process is not None:
+            await asyncio.to_thread(self._process.wait)
+        options = {
+            "port": self.port,
+            "bind": "127.0.0.1",
+            "dir": self.directory,
+            "appendonly": "yes",
+            "appendfsync": self.fsync,
+            "save": "",
+            "maxmemory-policy": "noeviction",
+        }
+        words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+        with (self.directory / "server.log").open("ab") as log:
+            self._process = await asyncio.to_thread(_spawned, [str(binary("redis")), *words], log)
+
+    def client(self) -> Redis:
+        return Redis(host="127.0.0.1", port=self.port, protocol=2)
+
+
+def _spawned(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+async def signalled(store: ChaosStore, number: signal.Signals, *, seconds: float = 60) -> int:
+    """Signal the server, as soon as there is one; its process id."""
+    end = time.monotonic() + seconds
+    while (pid := store.pid()) is None:
+        if time.monotonic() > end:
+            raise TimeoutError("no store is running")
+        await asyncio.sleep(0.02)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+    return pid
+
+
+async def end(store: ChaosStore) -> None:
+    """Stop the server for good."""
+    pid = store.pid()
+    if pid is None:
+        return
+    for number in (signal.SIGCONT, signal.SIGTERM):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+    deadline = time.monotonic() + 20
+    while alive(pid):
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0.02)
+
+
+async def waiting(store: ChaosStore) -> dict[str, int]:
+    """How many pushes wait: by lane, leased ones included, and `later`."""
+    shard = Layout(1).shards[0]
+    client: Any = store.client()
+    try:
+        counts = {name.rpartition(":")[2]: int(await client.xlen(name)) for name in shard.lanes}
+        counts["later"] = int(await client.zcard(shard.later))
+        return counts
+    finally:
+        await client.aclose()
+
+
+async def longest_wait(store: ChaosStore) -> float:
+    """Seconds until the last of those that wait for their time is due; 0: none waits."""
+    client: Any = store.client()
+    try:
+        last = await client.zrange(Layout(1).shards[0].later, -1, -1, withscores=True)
+        return max(0.0, float(last[0][1]) / 1000 - time.time()) if last else 0.0
+    finally:
+        await client.aclose()
+
+
+def _servers(directory: Path) -> Iterator[int]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                line = (entry / "cmdline").read_bytes()
+                if b"valkey" in line and os.fsencode(directory) in line and alive(int(entry.name)):
+                    yield int(entry.name)
+
+
+def _parent(pid: int) -> int | None:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return None
