@@ -61,6 +61,14 @@ class TooLarge(GatewayError):
     """The body, or the batch, is over its limit: HTTP 413."""
 
 
+class TooManyRequests(GatewayError):
+    """One caller asks too often: HTTP 429 with Retry-After. Nothing was done."""
+
+    def __init__(self, retry_after_seconds: int = 1) -> None:
+        super().__init__("too many requests")
+        self.retry_after_seconds = retry_after_seconds
+
+
 class CannotServe(GatewayError):
     """The process cannot begin its work, or cannot go on with it (the port is taken, the worker has ended): exit 1."""
 

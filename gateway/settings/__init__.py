@@ -1,6 +1,7 @@
 """The configuration file as models: what `config/gateway.reference.toml` describes, key by key."""
 
 from gateway.settings.apps import ApnsSettings, AppSettings, FcmSettings
+from gateway.settings.fields import is_loopback
 from gateway.settings.load import load_settings
 from gateway.settings.root import Settings
 from gateway.settings.secret import SAMPLE_SECRETS, Secret
@@ -44,5 +45,6 @@ __all__ = [
     "TokenKey",
     "UserTokenSettings",
     "WorkerSettings",
+    "is_loopback",
     "load_settings",
 ]

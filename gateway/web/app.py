@@ -20,6 +20,7 @@ from gateway.web.connections import Connection
 from gateway.web.keys import DOCUMENT, RECEIVED_AT, SERVICES, STORE_GAUGE, USER_TOKENS
 from gateway.web.openapi import openapi_document
 from gateway.web.problems import Handler, problems
+from gateway.web.rates import Rates
 from gateway.web.route import Route, Section
 from gateway.web.routes import ROUTES
 from gateway.web.user_tokens import UserTokens
@@ -32,9 +33,10 @@ def create_app(services: Services) -> web.Application:
     user_tokens = UserTokens(services.settings, clock=services.clock)
     rules: dict[web.AbstractRoute, Access] = {}
     gate = Gate(services.settings, user_tokens, clock=services.clock)
+    rates = Rates(services.settings.server, clock=services.clock)
     limit = services.settings.server.max_body_bytes
     app = web.Application(
-        middlewares=[identified(services.clock), problems, limited(limit), gatekeeper(gate, rules)],
+        middlewares=[identified(services.clock), problems, limited(limit), gatekeeper(gate, rates, rules)],
         client_max_size=limit,
     )
     app[SERVICES] = services

@@ -24,10 +24,11 @@ from gateway.web.access import (
 )
 from gateway.web.bearer import KeyRing, bearer_token
 from gateway.web.keys import CALLER
-from gateway.web.network import client_address, within
+from gateway.web.network import Address, client_address, within
 from gateway.web.problems import Handler
+from gateway.web.rates import Rates
 from gateway.web.requests import header_map, raw_body
-from gateway.web.signed import Signed, by_any_generic_source, by_source
+from gateway.web.signed import GenericSources, Signed, by_source
 from gateway.web.user_tokens import UserTokens
 
 SIGNATURE = "webhook-signature"
@@ -40,6 +41,7 @@ class Gate:
         self._settings = settings
         self._user_tokens = user_tokens
         self._keys = KeyRing(settings)
+        self._generic_sources = GenericSources(settings)
         self._clock = clock
 
     async def admit(self, request: web.Request, access: Access) -> Caller:
@@ -62,9 +64,12 @@ class Gate:
             case OfTenant():
                 return await self._of_tenant(request, access)
 
+    def address(self, request: web.Request) -> Address | None:
+        """Where the request comes from, as far as the proxies that are trusted say."""
+        return client_address(request, self._settings.server.trusted_proxies)
+
     def _is_near(self, request: web.Request) -> bool:
-        server = self._settings.server
-        return within(client_address(request, server.trusted_proxies), server.open_to)
+        return within(self.address(request), self._settings.server.open_to)
 
     def _admin(self, request: web.Request) -> Caller:
         caller = self._keys.holder(bearer_token(request), None)
@@ -82,7 +87,7 @@ class Gate:
     async def _event_sender(self, request: web.Request) -> Caller:
         if SIGNATURE not in request.headers:
             return await self._of_tenant(request, MAY_POST_EVENTS)
-        return by_any_generic_source(self._settings.tenant(request.match_info["tenant"]), await self._signed(request))
+        return self._generic_sources.proven(request.match_info["tenant"], await self._signed(request))
 
     async def _hook_sender(self, request: web.Request) -> Caller:
         found = self._settings.source(request.match_info["source"])
@@ -99,8 +104,9 @@ class Gate:
         return Signed(headers=header_map(request), body=await raw_body(request), now=self._clock())
 
 
-def gatekeeper(gate: Gate, rules: Mapping[web.AbstractRoute, Access]) -> Middleware:
-    """The middleware that lets nothing pass but by a rule; the router's own 404 and 405 answer for themselves."""
+def gatekeeper(gate: Gate, rates: Rates, rules: Mapping[web.AbstractRoute, Access]) -> Middleware:
+    """The middleware that lets nothing pass but by a rule, and nobody too often; the router's own 404 and 405 answer
+    for themselves."""
 
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -108,9 +114,23 @@ def gatekeeper(gate: Gate, rules: Mapping[web.AbstractRoute, Access]) -> Middlew
             rule = rules.get(request.match_info.route)
             if rule is None:
                 raise NotAllowed
-            caller = await gate.admit(request, rule)
+            caller = await _proven(gate, rates, request, rule)
             request[CALLER] = caller
             structlog.contextvars.bind_contextvars(caller=caller.author)
         return await handler(request)
 
     return admit
+
+
+async def _proven(gate: Gate, rates: Rates, request: web.Request, rule: Access) -> Caller:
+    if isinstance(rule, Open):
+        return ANONYMOUS
+    address = gate.address(request)
+    rates.require_patience(address)
+    try:
+        caller = await gate.admit(request, rule)
+    except BadProof:
+        rates.note_failure(address)
+        raise
+    rates.count(caller)
+    return caller

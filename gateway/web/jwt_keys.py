@@ -1,7 +1,6 @@
 """The public keys of an identity provider (JWKS, RFC 7517): fetched beside the requests, cached, refreshed on need."""
 
 import asyncio
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Literal, TypeAlias
@@ -12,7 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
+from gateway.domain.errors import MalformedInput
 from gateway.domain.event import Clock, Millis
+from gateway.ingress import strict_json
+from gateway.web.outgoing import Outgoing
 
 Algorithm: TypeAlias = Literal["HS256", "RS256", "ES256"]
 
@@ -34,8 +36,9 @@ _PUBLIC_PARTS = {"RS256": ("RSA", ("n", "e")), "ES256": ("EC", ("crv", "x", "y")
 class JwksKeys:
     """Keys of one JWKS URL. Trouble with the URL never takes away keys that were good: the last good set is kept."""
 
-    def __init__(self, url: str, algorithm: Algorithm, *, clock: Clock) -> None:
+    def __init__(self, url: str, algorithm: Algorithm, *, outgoing: Outgoing, clock: Clock) -> None:
         self._url = url
+        self._outgoing = outgoing
         self._algorithm: Algorithm = algorithm
         self._clock = clock
         self._keys: tuple[PyJWK, ...] = ()
@@ -78,8 +81,9 @@ class JwksKeys:
     async def fetch(self, session: aiohttp.ClientSession) -> bool:
         """Take the keys that the URL has now. False: it has none that can be used; the old ones stay."""
         try:
-            keys = tuple(usable_keys(await _document(session, self._url), self._algorithm))
-        except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
+            body = await self._outgoing.fetch(session, self._url, most_bytes=MAX_BYTES, seconds=FETCH_SECONDS)
+            keys = tuple(usable_keys(strict_json.loads(body), self._algorithm))
+        except (aiohttp.ClientError, MalformedInput, TimeoutError, ValueError, OSError) as error:
             log.warning("JWKS could not be fetched, keeping the last good keys", error=type(error).__name__)
             return False
         if not keys:
@@ -90,19 +94,6 @@ class JwksKeys:
 
     def _of(self, kid: str | None) -> tuple[PyJWK, ...]:
         return self._keys if kid is None else tuple(key for key in self._keys if key.key_id == kid)
-
-
-async def _document(session: aiohttp.ClientSession, url: str) -> Any:
-    timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
-    async with session.get(url, timeout=timeout, allow_redirects=False) as response:
-        if response.status != 200:
-            raise ValueError(f"status {response.status}")
-        body = bytearray()
-        async for chunk in response.content.iter_chunked(65_536):
-            body += chunk
-            if len(body) > MAX_BYTES:
-                raise ValueError("too large")
-    return json.loads(body)
 
 
 def usable_keys(document: Any, algorithm: Algorithm) -> Iterator[PyJWK]:

@@ -74,6 +74,7 @@ _PROBLEMS = {
     409: "Not possible in the present state.",
     413: "The body is over `server.max_body_bytes`, or the batch over 500 events.",
     422: "The input is invalid; `errors` names each place.",
+    429: "The caller asks too often (`server.rate_limit_per_second` and its kin). Repeat after `Retry-After` seconds.",
     503: "The store is not available, or has no room. Repeat after `Retry-After` seconds.",
 }
 
@@ -211,7 +212,7 @@ def _response(answer: Answer, schemas: _Schemas) -> JsonObject:
 
 def _problem_statuses(route: Route) -> Iterator[int]:
     if not isinstance(route.access, Open):
-        yield from (401, 403)
+        yield from (401, 403, 429)
     if route.body:
         yield from (400, 413, 422)
     if route.query is not None or re.search(r"\{(extension|event_id|push_id)\}", route.path):
@@ -229,6 +230,6 @@ def _problem(status: int, schemas: _Schemas) -> JsonObject:
         "description": _PROBLEMS[status],
         "content": {CONTENT_TYPE: {"schema": schemas.of(ProblemAnswer, "serialization")}},
     }
-    if status == 503:
+    if status in (429, 503):
         response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
     return response

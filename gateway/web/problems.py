@@ -19,6 +19,7 @@ from gateway.domain.errors import (
     Problem,
     StoreUnavailable,
     TooLarge,
+    TooManyRequests,
 )
 from gateway.web.models import ProblemAnswer, ProblemPlace
 
@@ -48,6 +49,9 @@ KINDS: dict[type[GatewayError], ProblemKind] = {
     NotFound: ProblemKind(404, "not-found", "Not found"),
     Conflict: ProblemKind(409, "conflict", "Not possible in the present state"),
     TooLarge: ProblemKind(413, "too-large", "Too large"),
+    TooManyRequests: ProblemKind(
+        429, "too-many-requests", "Too many requests", "Nothing was done. Please repeat after Retry-After seconds."
+    ),
     StoreUnavailable: ProblemKind(
         503, "store-unavailable", "The store is not available", "Nothing is promised to be stored. Please repeat."
     ),
@@ -78,7 +82,7 @@ def problem_response(error: Exception) -> web.Response:
     """The answer to a request that ended in `error`."""
     body = problem_answer(error)
     response = web.Response(body=body.json_bytes(), status=body.status, content_type=CONTENT_TYPE)
-    if isinstance(error, StoreUnavailable):
+    if isinstance(error, StoreUnavailable | TooManyRequests):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, BadProof):
         response.headers["WWW-Authenticate"] = 'Bearer realm="pbx-push-gateway"'

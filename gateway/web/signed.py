@@ -1,18 +1,23 @@
 """Proof by signature: whose secret signed these bytes. Nothing of the body is parsed before."""
 
+import base64
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from gateway.domain.errors import BadProof
 from gateway.domain.event import Millis
 from gateway.ingress import signatures
-from gateway.settings import SourceKind, SourceSettings, TenantSettings
+from gateway.settings import Settings, SourceKind, SourceSettings, TenantSettings
 from gateway.web.access import Caller, CallerKind
 
-_DECOY = secrets.token_hex(32)
-"""Checked when there is no such source, so that the answer takes as long as for a wrong signature."""
+_MOST_SECRETS = 2
+"""That a source has: one, or two while one replaces the other."""
+_DECOYS = tuple("whsec_" + base64.b64encode(secrets.token_bytes(24)).decode() for _ in range(_MOST_SECRETS))
+"""Tried where a secret is missing, so that a refusal takes as long for an unknown source as for one of any kind, and
+for one secret as for two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,23 +50,50 @@ _SCHEMES: Mapping[SourceKind, Verify] = {
 
 
 def by_source(found: tuple[TenantSettings, SourceSettings] | None, signed: Signed) -> Caller:
-    """The source, when one of its secrets signed the bytes. Raises `BadProof`; None is an unknown source."""
-    if found is None:
-        _standard_webhook([_DECOY], signed)
+    """The source, when one of its secrets signed the bytes. Raises `BadProof`; None is an unknown source.
+
+    Every scheme is worked through, whatever the kind of the source, and whether or not there is one.
+    """
+    proven: Caller | None = None
+    for kind, verify in _SCHEMES.items():
+        source = found[1] if found is not None and found[1].kind is kind else None
+        try:
+            delivery_id = verify(_padded(source), signed)
+        except BadProof:
+            continue
+        if found is not None and source is not None:
+            proven = Caller(kind=CallerKind.PBX, name=source.name, tenant=found[0].id, delivery_id=delivery_id)
+    if proven is None:
         raise BadProof
-    tenant, source = found
-    delivery_id = _SCHEMES[source.kind]([secret.reveal() for secret in source.secrets], signed)
-    return Caller(kind=CallerKind.PBX, name=source.name, tenant=tenant.id, delivery_id=delivery_id)
+    return proven
 
 
-def by_any_generic_source(tenant: TenantSettings | None, signed: Signed) -> Caller:
-    """The generic source of the tenant whose secret signed the bytes. Raises `BadProof`; None is an unknown tenant."""
-    sources = () if tenant is None else tenant.sources
-    for source in sources:
-        if tenant is not None and source.kind is SourceKind.GENERIC:
+class GenericSources:
+    """The generic sources of each tenant, for events that do not name their source."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._by_tenant = {
+            tenant.id: [(tenant, source) for source in tenant.sources if source.kind is SourceKind.GENERIC]
+            for tenant in settings.tenants
+        }
+        self._most = max((len(sources) for sources in self._by_tenant.values()), default=1)
+
+    def proven(self, tenant: str, signed: Signed) -> Caller:
+        """The source of the tenant whose secret signed the bytes. Raises `BadProof`, after as much work for an unknown
+        tenant as for the one with most sources."""
+        sources = self._by_tenant.get(tenant, [])
+        for owner, source in sources:
             try:
-                return by_source((tenant, source), signed)
+                delivery_id = _standard_webhook(_padded(source), signed)
             except BadProof:
                 continue
-    _standard_webhook([_DECOY], signed)
-    raise BadProof
+            return Caller(kind=CallerKind.PBX, name=source.name, tenant=owner.id, delivery_id=delivery_id)
+        for _ in range(self._most - len(sources)):
+            with suppress(BadProof):
+                _standard_webhook(_DECOYS, signed)
+        raise BadProof
+
+
+def _padded(source: SourceSettings | None) -> Sequence[str]:
+    own = [secret.reveal() for secret in source.secrets] if source is not None else []
+    return [*own, *_DECOYS[len(own) :]]

@@ -1,41 +1,45 @@
 """User tokens: the JWTs with which a mobile app proves whose extension it is."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
-import aiohttp
 import jwt
 from jwt.exceptions import PyJWTError
 
 from gateway.domain.errors import BadProof
 from gateway.domain.event import Clock
-from gateway.settings import Settings, UserTokenSettings
+from gateway.settings import Secret, Settings, UserTokenSettings
 from gateway.web.access import Caller, CallerKind
 from gateway.web.jwt_keys import JwksKeys
+from gateway.web.outgoing import Outgoing
 
 LEEWAY_SECONDS = 30
 """How far the clocks of the token's issuer and the gateway may differ."""
 
 Keys: TypeAlias = JwksKeys | str
 
+_DECOY_KEY = secrets.token_urlsafe(32)
+_DECOY: tuple[UserTokenSettings, Keys] = (UserTokenSettings(algorithm="HS256", key=Secret(_DECOY_KEY)), _DECOY_KEY)
+"""What a token for an unknown tenant, or one without user tokens, is checked with: the refusal takes its time."""
+
 
 class UserTokens:
     """Checks user tokens of every tenant that has `user_tokens`."""
 
     def __init__(self, settings: Settings, *, clock: Clock) -> None:
+        self._outgoing = Outgoing(settings.server)
         self._rules: Mapping[str, tuple[UserTokenSettings, Keys]] = {
-            tenant.id: (tenant.user_tokens, _keys(tenant.user_tokens, clock))
+            tenant.id: (tenant.user_tokens, _keys(tenant.user_tokens, self._outgoing, clock))
             for tenant in settings.tenants
             if tenant.user_tokens is not None
         }
 
     async def caller(self, tenant: str, token: str) -> Caller:
         """The app that the token belongs to. Raises `BadProof`, for an unknown tenant as for a wrong token."""
-        if tenant not in self._rules:
-            raise BadProof
-        rules, keys = self._rules[tenant]
+        rules, keys = self._rules.get(tenant, _DECOY)
         for key in await _candidates(keys, token):
             extension = _subject(token, key, rules)
             if extension is not None:
@@ -52,7 +56,7 @@ class UserTokens:
     async def keeping_keys(self) -> AsyncIterator[None]:
         """While inside, the keys of every JWKS URL are kept fresh in the background."""
         sets = [keys for _, keys in self._rules.values() if isinstance(keys, JwksKeys)]
-        async with aiohttp.ClientSession() as session:
+        async with self._outgoing.session() as session:
             tasks = [asyncio.create_task(keys.keep_fresh(session)) for keys in sets]
             try:
                 yield
@@ -62,9 +66,9 @@ class UserTokens:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _keys(rules: UserTokenSettings, clock: Clock) -> Keys:
+def _keys(rules: UserTokenSettings, outgoing: Outgoing, clock: Clock) -> Keys:
     if rules.jwks_url is not None:
-        return JwksKeys(rules.jwks_url, rules.algorithm, clock=clock)
+        return JwksKeys(rules.jwks_url, rules.algorithm, outgoing=outgoing, clock=clock)
     return rules.key.reveal() if rules.key is not None else ""
 
 

@@ -17,6 +17,7 @@ from gateway.web.app import create_app
 from gateway.web.auth import Gate, gatekeeper
 from gateway.web.checks import StoreGauge, checks_of
 from gateway.web.problems import problems
+from gateway.web.rates import Rates
 from gateway.web.route import Route
 from gateway.web.routes import ROUTES
 from gateway.web.user_tokens import UserTokens
@@ -232,7 +233,7 @@ async def test_a_route_without_a_rule_is_refused(web: Web) -> None:
 
     settings, clock = web.services.settings, Clock()
     gate = Gate(settings, UserTokens(settings, clock=clock), clock=clock)
-    app = http.Application(middlewares=[problems, gatekeeper(gate, {})])
+    app = http.Application(middlewares=[problems, gatekeeper(gate, Rates(settings.server, clock=clock), {})])
     app.router.add_get("/forgotten", forgotten)
     async with TestClient(TestServer(app)) as client, client.get("/forgotten") as response:
         assert response.status == 403

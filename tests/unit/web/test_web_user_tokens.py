@@ -13,14 +13,15 @@ from typing import Any
 
 import jwt
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from gateway.domain.errors import BadProof
-from gateway.settings import Settings
+from gateway.settings import ServerSettings, Settings
 from gateway.web.jwt_keys import ASK_AGAIN_MILLIS, JwksKeys, usable_keys
+from gateway.web.outgoing import Outgoing
 from gateway.web.user_tokens import UserTokens
 from tests.support.web import Clock, user_token
 from tests.support.web_settings import CONFIG, JWT_KEY, settings_in
@@ -231,9 +232,10 @@ async def test_an_unknown_key_id_is_looked_up_at_most_every_30_seconds(tmp_path:
         web.Response(text="[]"),
         web.Response(text='{"keys": []}'),
         web.Response(text=" " * 300_000),
+        web.Response(text="[" * 100_000),
         web.Response(status=302, headers={"Location": "/jwks"}),
     ],
-    ids=["500", "not JSON", "a list", "no key", "too large", "a redirect"],
+    ids=["500", "not JSON", "a list", "no key", "too large", "too deep", "a redirect"],
 )
 async def test_the_last_good_keys_are_kept(tmp_path: Path, answer: web.Response) -> None:
     clock = Clock()
@@ -256,8 +258,9 @@ async def test_without_any_key_nobody_is_proven_and_health_can_tell(tmp_path: Pa
 
 
 async def test_a_server_that_is_not_there_proves_nobody(tmp_path: Path, unused_tcp_port: int) -> None:
-    keys = JwksKeys(f"http://127.0.0.1:{unused_tcp_port}/jwks", "RS256", clock=Clock())
-    async with ClientSession() as session:
+    outgoing = Outgoing(ServerSettings())
+    keys = JwksKeys(f"http://127.0.0.1:{unused_tcp_port}/jwks", "RS256", outgoing=outgoing, clock=Clock())
+    async with outgoing.session() as session:
         await keys.fetch(session)
 
     assert not keys.known
