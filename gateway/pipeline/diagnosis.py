@@ -1,14 +1,15 @@
 """A test push with a staged diagnosis: registered? credentials? the provider's answer?"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gateway.domain.device import Device, DeviceState
+from gateway.domain.device import Device, DeviceState, Environment
 from gateway.domain.event import Millis
-from gateway.domain.outcome import Accepted
-from gateway.domain.push import Push, PushKind, derive_collapse_id, derive_push_id
+from gateway.domain.outcome import Accepted, Answer
+from gateway.domain.push import Push, PushKind, PushState, derive_collapse_id, derive_push_id
 from gateway.pipeline.delivery import Delivery
 from gateway.policy import retry
+from gateway.providers import Sender
 from gateway.settings import TenantSettings
 
 TEST_LIFETIME: Millis = 60_000
@@ -53,15 +54,37 @@ class Diagnosis:
         stages.append(_app(tenant, device, configured=sender is not None))
         if sender is None or not stages[-1].ok:
             return TestReport(stages=tuple(stages))
-        health = sender.health()
-        detail = "usable" if health.up else f"circuit {health.circuit}: {health.last_error or 'no answer yet'}"
-        stages.append(TestStage(name="credentials", ok=health.up, detail=detail))
-        stages.append(await self._send(tenant, device))
+        stages.append(self._credentials(sender))
+        if stages[-1].ok:
+            stages.append(await self._send(tenant, device))
         return TestReport(stages=tuple(stages))
 
+    def _credentials(self, sender: Sender) -> TestStage:
+        """As the last answers showed them. A circuit that would let one push through gets this one as its probe."""
+        health = sender.health()
+        if health.up:
+            return TestStage(name="credentials", ok=True, detail="usable")
+        admitted = sender.circuit.admits(self.delivery.clock())
+        then = "this push probes it" if admitted else "pushes are kept"
+        return TestStage(
+            name="credentials", ok=admitted, detail=f"circuit {health.circuit}: {health.last_error or '-'}; {then}"
+        )
+
     async def _send(self, tenant: TenantSettings, device: Device) -> TestStage:
-        delivery = self.delivery
-        now = delivery.clock()
+        answer, environment = await self._attempt(tenant, device)
+        if environment is not None:  # as a queued push would, at once
+            device = replace(device, environment=environment, tried_other_environment=True)
+            answer, _ = await self._attempt(tenant, device)
+        ok = isinstance(answer.outcome, Accepted)
+        outcome = retry.attempt(answer, self.delivery.clock()).outcome
+        said = f"accepted in {answer.milliseconds} ms" if ok else f"{outcome}: {retry.reason_of(answer.outcome)}"
+        status = f" (HTTP {answer.status})" if answer.status is not None else ""
+        found = f", in {device.environment}" if ok and environment is not None else ""
+        return TestStage(name="provider", ok=ok, detail=said + status + found)
+
+    async def _attempt(self, tenant: TenantSettings, device: Device) -> tuple[Answer, Environment | None]:
+        """The provider's answer, its lesson stored, and the other environment if that is to be tried next."""
+        delivery, now = self.delivery, self.delivery.clock()
         push = self._push(device, now)
         answer = await delivery.senders[device.app].send(push, device, privacy=tenant.policy.privacy, now=now)
         tried = retry.Tried(
@@ -70,11 +93,9 @@ class Diagnosis:
         settlement = retry.settle(tried)
         if settlement.device is not None:
             await delivery.store.devices.apply(device, settlement.device)
-        reason = retry.reason_of(answer.outcome)
-        ok = isinstance(answer.outcome, Accepted)
-        said = f"accepted in {answer.milliseconds} ms" if ok else f"{settlement.state}: {reason}"
-        status = f" (HTTP {answer.status})" if answer.status is not None else ""
-        return TestStage(name="provider", ok=ok, detail=said + status)
+        if settlement.state is not PushState.DEFERRED or settlement.device is None:
+            return answer, None
+        return answer, settlement.device.environment
 
     def _push(self, device: Device, now: Millis) -> Push:
         event_id = self.new_id(now)
@@ -97,6 +118,10 @@ def _registered(device: Device | None) -> TestStage:
     if device.state is not DeviceState.ACTIVE:
         return TestStage(
             name="registered", ok=False, detail=f"{device.state}: {device.last_error or 'the token was retired'}"
+        )
+    if device.rings_only:
+        return TestStage(
+            name="registered", ok=False, detail="with a VoIP token alone: the phone can be rung, and shown nothing"
         )
     muted = ", muted: other pushes are not sent" if device.muted else ""
     return TestStage(name="registered", ok=True, detail=f"{device.provider} token …{device.token.hint}{muted}")
