@@ -13,16 +13,20 @@ logger = structlog.get_logger(__name__)
 INTERVAL_SECONDS = 1.0
 
 
-async def watch(services: Services) -> None:
+async def watch(services: Services, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
     """Keep gauges and capacity up to date until cancelled."""
+    away = False
     while True:
         try:
             await look(services)
+            away = False
         except StoreUnavailable as error:
-            logger.warning("the store does not answer", why=str(error))
+            if not away:  # once an outage, not once a second
+                logger.warning("the store does not answer", why=str(error))
+            away = True
         except Exception:  # who watches must not be the first to go: intake would never learn that the store is full
             logger.exception("the watch met what it did not expect")
-        await asyncio.sleep(INTERVAL_SECONDS)
+        await asyncio.sleep(interval_seconds)
 
 
 async def look(services: Services) -> None:
