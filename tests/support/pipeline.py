@@ -1,30 +1,27 @@
 """The pipeline over a real store, with a clock of the test's and providers that answer as scripted."""
 
 import asyncio
-import itertools
 import uuid
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gateway.bootstrap import assemble
 from gateway.domain.device import Device, Provider, Token
 from gateway.domain.event import EventKind, Millis, PbxEvent
-from gateway.domain.outcome import Accepted, Answer, Outcome
-from gateway.domain.push import Push, PushKind, PushState
+from gateway.domain.push import PushKind, PushState
 from gateway.domain.settlement import Settlement
-from gateway.domain.tenant_policy import Privacy
 from gateway.pipeline.intake import Arrival, Receipt
 from gateway.pipeline.services import Role, Services
-from gateway.providers import SenderHealth
-from gateway.settings import AppSettings, Settings, TenantSettings, load_settings
+from gateway.settings import Settings, TenantSettings, load_settings
 from gateway.store import PushRecord, Store
+from gateway.store.queue import Queue
 from gateway.worker.loop import Worker
 from tests.support.facts import an_event
-from tests.support.store import ALL_LANES, TestClock
+from tests.support.scripted_sender import ScriptedSender
+from tests.support.store import ALL_LANES, TestClock, a_push, new_event_id, store_pushes, until
 
 TENANT = "acme"
 EXTENSION = "1001"
@@ -84,119 +81,12 @@ def settings_in(
 
 
 @dataclass(slots=True)
-class Phone:
-    """What one phone shows: a later notification replaces the one of the same collapse id; the last badge stands."""
-
-    received: list[Push] = field(default_factory=list)
-    shown: dict[str, Push] = field(default_factory=dict)
-    badge: int = 0
-    rings: list[str] = field(default_factory=list)
-
-    def receive(self, push: Push) -> None:
-        """As iOS by `apns-collapse-id`, and Android by `tag`."""
-        self.received.append(push)
-        if push.kind is PushKind.CALL_INCOMING:
-            self.rings.append(push.call_id or "")
-        elif push.kind is not PushKind.BADGE:
-            self.shown[push.collapse_id] = push
-        if push.badge is not None:
-            self.badge = push.badge
-
-    @property
-    def kinds(self) -> list[PushKind]:
-        """What it shows, in the order of first appearance."""
-        return [push.kind for push in self.shown.values()]
-
-
-@dataclass(slots=True)
-class ScriptedAdmission:
-    """A circuit that the test opens."""
-
-    clock: Callable[[], Millis]
-    opens_at: Millis = 0
-
-    def admits(self, now: Millis) -> bool:
-        """Whether a push may go."""
-        return now >= self.opens_at
-
-    def retry_at(self, now: Millis) -> Millis:
-        """When it lets pushes through again."""
-        return max(now, self.opens_at)
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One request to the provider."""
-
-    push: Push
-    device: Device
-    at: Millis
-
-
-class ScriptedSender:
-    """A `Sender`: answers with what the script says next, and with `Accepted` when it has come to its end.
-
-    An exception in the script is raised. While `gate` is closed, a push is on its way and has no answer yet.
-    """
-
-    def __init__(self, app: AppSettings, clock: Callable[[], Millis]) -> None:
-        self.app = app
-        self.circuit = ScriptedAdmission(clock)
-        self.script: deque[Outcome | Answer | Exception] = deque()
-        self.sent: list[Sent] = []
-        self.phones: dict[str, Phone] = {}
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.up = True
-        self.in_flight = 0
-        self.most_in_flight = 0
-        self.began = asyncio.Event()
-        """Set by every push that begins."""
-        self._clock = clock
-
-    async def send(self, push: Push, device: Device, *, privacy: Privacy, now: Millis) -> Answer:
-        """See `Sender`."""
-        self.sent.append(Sent(push, device, self._clock()))
-        self.began.set()
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        try:
-            await self.gate.wait()
-        finally:
-            self.in_flight -= 1
-        said = self.script.popleft() if self.script else Accepted()
-        if isinstance(said, Exception):
-            raise said
-        answer = said if isinstance(said, Answer) else Answer(outcome=said, status=200, milliseconds=7)
-        if isinstance(answer.outcome, Accepted):
-            self.phones.setdefault(device.device_id, Phone()).receive(push)
-        return answer
-
-    def capacity(self) -> int:
-        """See `Sender`."""
-        return 1000
-
-    def health(self) -> SenderHealth:
-        """See `Sender`."""
-        return SenderHealth(
-            up=self.up,
-            last_accepted_at=None,
-            last_error=None if self.up else "InvalidProviderToken",
-            last_error_at=None,
-            circuit="closed" if self.circuit.admits(self._clock()) else "open",
-            retry_at=None,
-            credential_expires_at=None,
-        )
-
-
-@dataclass(slots=True)
 class Pipeline:
     """Services over a store, and short ways to use them."""
 
     services: Services
     senders: dict[str, ScriptedSender]
     clock: TestClock
-    _calls: Iterable[int] = field(default_factory=itertools.count)
 
     @property
     def store(self) -> Store:
@@ -273,6 +163,24 @@ class Pipeline:
             await self.deliver_waiting()
             self.clock.pass_seconds(2)
 
+    async def queue_many(self, count: int, kind: PushKind = PushKind.CALL_MISSED) -> None:
+        """Pushes for the iPhone straight into the queue, 200 an event."""
+        for number in range(0, count, 200):
+            event_id = new_event_id(self.clock())
+            pushes = (
+                a_push(event_id, "iphone", kind=kind, badge=None, collapse_id=f"{kind}-{number}-{index}")
+                for index in range(min(200, count - number))
+            )
+            await store_pushes(self.store, *pushes)
+
+    async def settled(self) -> None:
+        """Until no lane holds anything."""
+
+        async def empty() -> bool:
+            return await self.waiting() == 0
+
+        await until(empty)
+
     async def waiting(self) -> int:
         """Entries in all lanes: waiting, or being sent."""
         return sum(lane.depth for lane in (await self.store.queue.depth()).values())
@@ -313,3 +221,24 @@ async def working(worker: Worker) -> AsyncIterator[asyncio.Event]:
     finally:
         stop.set()
         await task
+
+
+class FailingQueue(Queue):
+    """A queue whose next move of what is due fails, once, by `failure`."""
+
+    failure: BaseException | None = None
+
+    async def move_due(self, now: Millis, limit: int = 200) -> int:
+        """Fail once."""
+        if (failure := self.failure) is not None:
+            self.failure = None
+            raise failure
+        return await super().move_due(now, limit)
+
+
+def with_failing_queue(pipeline: Pipeline, failure: BaseException) -> Pipeline:
+    """The same over a queue that fails so."""
+    queue = pipeline.store.queue
+    failing = FailingQueue(queue._access, queue._devices, queue._reader)
+    failing.failure = failure
+    return a_pipeline(pipeline.services.settings, replace(pipeline.store, queue=failing), pipeline.clock)
