@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.domain.agent_action import AgentOrder
 from gateway.domain.extension import CallState, InboxItem, RecentCall, Unread
 from gateway.domain.presence import Presence
 from gateway.domain.push import Push
@@ -31,3 +32,5 @@ class Effects:
     pushes: tuple[Push, ...] = ()
     """To queue; those with `not_before` wait."""
     withdrawals: tuple[Withdrawal, ...] = ()
+    agent_orders: tuple[AgentOrder, ...] | None = None
+    """What the new presence asks of the queues, with what is remembered of earlier orders."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from gateway.domain.agent_action import AgentOrder
 from gateway.domain.device import Device
 from gateway.domain.event import Caller, EventKind, Millis, Via
 from gateway.domain.presence import AnySettings, Presence, Profile, default_settings, settings_status
@@ -115,6 +116,8 @@ class ExtensionState:
     devices: tuple[Device, ...] = ()
     unread: Unread = Unread()
     recent_calls: tuple[RecentCall, ...] = ()
+    agent_orders: tuple[AgentOrder, ...] = ()
+    """What changes of presence asked of the queues, the newest change's first."""
     call: CallState | None = None
 
     def settings_for(self, status: str, custom_statuses: tuple[str, ...]) -> tuple[str, AnySettings]:

@@ -1,7 +1,7 @@
 """An event comes in: load the facts, decide, store. The PBX gets the decision, and only after it is stored."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import structlog
@@ -10,6 +10,7 @@ from gateway.domain.decision import Decision, EventRecord, Facts
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.event import Millis, PbxEvent
 from gateway.domain.extension import ExtensionState
+from gateway.pipeline.agent_switch import orders_after
 from gateway.pipeline.capacity import Capacity
 from gateway.pipeline.facts import facts_of
 from gateway.pipeline.turns import Turns
@@ -132,7 +133,9 @@ class Intake:
                     facts=facts,
                     decision=decision,
                 )
-                match await self._store.extensions.accept(state, record, effects(facts, decision)):
+                changes = effects(facts, decision)
+                orders = orders_after(arrival.tenant, state, changes.presence, arrival.received_at)
+                match await self._store.extensions.accept(state, record, replace(changes, agent_orders=orders)):
                     case Stored():
                         return self._accepted(record)
                     case Duplicate(event_id=first):

@@ -15,6 +15,7 @@ from gateway.domain.presence import (
     StatusSettings,
     canonical_status,
 )
+from gateway.pipeline.agent_switch import orders_after
 from gateway.pipeline.turns import Turns
 from gateway.settings import TenantSettings
 from gateway.store import Store
@@ -58,7 +59,9 @@ class PresenceService:
                 since=state.presence.since if same else self.clock(),
                 set_by=set_by,
             )
-            return presence if await self.store.extensions.save(state, presence=presence) else None
+            orders = orders_after(tenant, state, presence, self.clock())
+            saved = await self.store.extensions.save(state, presence=presence, agent_orders=orders)
+            return presence if saved else None
 
         return await self._in_turn(tenant, extension, attempt)
 

@@ -1,5 +1,6 @@
 """All that meets Redis or Valkey: the state of extensions, the journal, the inbox and the queue of pushes."""
 
+from gateway.store.agent_actions import AgentLease
 from gateway.store.results import (
     Acceptance,
     Claim,
@@ -20,6 +21,7 @@ from gateway.store.store import Store, open_store
 
 __all__ = [
     "Acceptance",
+    "AgentLease",
     "Claim",
     "Duplicate",
     "EventPage",

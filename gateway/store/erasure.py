@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.store import codec
 from gateway.store.access import Access
+from gateway.store.agent_actions import forget
 from gateway.store.devices import release
 from gateway.store.keys import ExtensionKeys, ShardKeys, decoded
 from gateway.store.lua import ERASE
@@ -28,6 +29,7 @@ class Erasure:
         keys = self._access.layout.extension(tenant, extension)
         names = (keys.record, keys.device_ids, keys.inbox, keys.inbox_order)
         record, devices, items = await self._commands.call(ERASE, names, keys.device_prefix)
+        await forget(self._access, keys)
         await self._release(tenant, extension, devices)
         events, pushes = await self._history(tenant, keys)
         pushes += await self._loose_pushes(keys)

@@ -1,8 +1,10 @@
 """The state of extensions: read as one, written only against the version that was read."""
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
+from gateway.domain.agent_action import AgentOrder
 from gateway.domain.decision import EventRecord
 from gateway.domain.effects import Effects
 from gateway.domain.extension import CallState, ExtensionState, Unread
@@ -10,6 +12,7 @@ from gateway.domain.presence import AnySettings, Presence, Profile
 from gateway.domain.push import Push, PushState
 from gateway.store import codec
 from gateway.store.access import Access
+from gateway.store.agent_actions import orders_of
 from gateway.store.erasure import Erasure
 from gateway.store.keys import ExtensionKeys
 from gateway.store.lua import COMMIT, FACTS
@@ -66,10 +69,13 @@ class Extensions:
         presence: Presence | None = None,
         settings: tuple[str, AnySettings] | None = None,
         profile: Profile | None = None,
+        agent_orders: tuple[AgentOrder, ...] | None = None,
     ) -> bool:
         """Write what is given. False: the extension changed since it was read; load and repeat."""
         writer = self._writer(self._keys(state))
-        writes = writer.record(presence=presence, settings=settings, profile=profile)
+        writes = chain(
+            writer.record(presence=presence, settings=settings, profile=profile), writer.agent_orders(agent_orders)
+        )
         return bool(await self._commit(state, writes) == b"stored")
 
     async def see(
@@ -122,6 +128,7 @@ def _state(tenant: str, extension: str, reply: Any) -> ExtensionState:
         devices=tuple(sorted((item for item in found if item is not None), key=lambda item: item.device_id)),
         unread=codec.UNREAD.validate_json(fields[b"unread"]) if b"unread" in fields else Unread(),
         recent_calls=codec.RECENT_CALLS.validate_json(fields[b"recent_calls"]) if b"recent_calls" in fields else (),
+        agent_orders=orders_of(fields.get(b"agent_orders")),
         call=_call(call, states),
     )
 

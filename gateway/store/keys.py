@@ -54,8 +54,8 @@ class ExtensionKeys:
 
     @property
     def record(self) -> str:
-        """Hash: `rev`, presence, profile, unread, recent calls, settings. Until erased."""
-        return f"{self.shard.prefix}x:{self.place}"
+        """Hash: `rev`, presence, profile, unread, recent calls, agent orders, settings. Until erased."""
+        return self.shard.record_prefix + self.place
 
     @property
     def device_ids(self) -> str:
@@ -94,6 +94,11 @@ class ExtensionKeys:
     def loose_pushes(self) -> str:
         """Sorted set: push ids that belong to no event (badge after `seen`), by expiry. Retention."""
         return f"{self.shard.prefix}px:{self.place}"
+
+    @property
+    def agent_lease(self) -> str:
+        """String: which worker carries out the extension's agent orders. A minute."""
+        return self.shard.agent_lease_prefix + self.place
 
     def fact_guard(self, fact: str) -> str:
         """String: event id that told this fact first. Retention."""
@@ -158,6 +163,21 @@ class ShardKeys:
     def dead(self) -> str:
         """Sorted set of `<time of death>|<push id>`: dead letters, until replayed or dropped."""
         return f"{self.prefix}dead"
+
+    @property
+    def record_prefix(self) -> str:
+        """Start of every extension record's key."""
+        return f"{self.prefix}x:"
+
+    @property
+    def agents_due(self) -> str:
+        """Sorted set: extensions with agent orders that wait, by due time."""
+        return f"{self.prefix}ad"
+
+    @property
+    def agent_lease_prefix(self) -> str:
+        """Start of every agent lease's key."""
+        return f"{self.prefix}al:"
 
     def token(self, token: str) -> str:
         """String: owner of a token (by `token_digest`). Until its device is deleted, moved or erased."""

@@ -40,6 +40,8 @@ DROP = _load("drop")
 RECEIPT = _load("receipt")
 HEARTBEAT = _load("heartbeat")
 ERASE = _load("erase")
+AGENT_TAKE = _load("agent_take")
+AGENT_NOTE = _load("agent_note")
 
 ALL = (
     FACTS,
@@ -59,4 +61,6 @@ ALL = (
     RECEIPT,
     HEARTBEAT,
     ERASE,
+    AGENT_TAKE,
+    AGENT_NOTE,
 )

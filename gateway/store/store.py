@@ -12,6 +12,7 @@ from gateway.domain.errors import StoreUnavailable
 from gateway.domain.event import Clock
 from gateway.settings import StoreSettings
 from gateway.store.access import Access
+from gateway.store.agent_actions import AgentActions
 from gateway.store.batch import Batch
 from gateway.store.connection import Clients, Target, open_clients, target_of
 from gateway.store.dead_letters import DeadLetters
@@ -47,6 +48,7 @@ class Store:
     queue: Queue
     dead_letters: DeadLetters
     deliveries: Deliveries
+    agent_actions: AgentActions
     _health: Health
 
     async def health(self) -> StoreHealth:
@@ -119,5 +121,6 @@ def _rooms(access: Access, clients: Clients) -> Store:
         queue=Queue(access, devices, reader),
         dead_letters=DeadLetters(access),
         deliveries=Deliveries(access),
+        agent_actions=AgentActions(access),
         _health=Health(clients.commands, access),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from gateway.domain.agent_action import AgentOrder, AgentOrderState
 from gateway.domain.decision import EventRecord
 from gateway.domain.effects import Effects, Withdrawal
 from gateway.domain.event import Millis
@@ -14,6 +15,7 @@ from gateway.domain.extension import CallState, InboxItem, Unread
 from gateway.domain.presence import AnySettings, Presence, Profile
 from gateway.domain.push import Push, PushState
 from gateway.store import codec
+from gateway.store.agent_actions import AGENT_ORDERS
 from gateway.store.codec import Field
 from gateway.store.keys import ExtensionKeys, encoded
 
@@ -52,6 +54,7 @@ class Writer:
         yield from self.record(
             presence=effects.presence, unread=effects.unread, recent_calls=self._recent_calls(effects)
         )
+        yield from self.agent_orders(effects.agent_orders)
         if effects.call is not None:
             yield from self._call(effects.call)
         if effects.inbox_remove:
@@ -87,6 +90,14 @@ class Writer:
             fields["profile"] = codec.PROFILE.dump_json(profile)
         if fields:
             yield ("HSET", self.keys.record, *codec.flat(fields))
+
+    def agent_orders(self, orders: tuple[AgentOrder, ...] | None) -> Iterator[Write]:
+        """What a change of presence asks of the queues, due at once; None: unchanged."""
+        if orders is None:
+            return
+        yield ("HSET", self.keys.record, "agent_orders", AGENT_ORDERS.dump_json(orders))
+        if any(order.state is AgentOrderState.WAITING for order in orders):
+            yield ("ZADD", self.keys.shard.agents_due, self.now, self.keys.place)
 
     def seen(self, unread: Unread, event_ids: tuple[str, ...], pushes: Iterable[Push]) -> Iterator[Write]:
         """Inbox items seen, and the badge pushes that say so."""

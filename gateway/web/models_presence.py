@@ -4,11 +4,13 @@ from typing import Annotated, Self, TypeAlias
 
 from pydantic import Field, StringConstraints
 
+from gateway.domain.agent_action import AgentOrder, AgentOrderState
 from gateway.domain.event import Direction
 from gateway.domain.extension import ExtensionState
 from gateway.domain.forwarding import Destination
 from gateway.domain.presence import (
     STATUSES,
+    AgentAction,
     AnySettings,
     DoNotDisturbSettings,
     Endpoint,
@@ -33,6 +35,33 @@ class PresenceBody(RequestModel):
     """A note beside it; absent: the note of the status's settings."""
 
 
+class AgentActionAnswer(AnswerModel):
+    """What the PBX was asked to do with a queue agent because the status changed."""
+
+    queue: str
+    action: AgentAction
+    reason: str | None = Field(description="Why an agent pauses.")
+    status: str = Field(description="The presence status that asked for it.")
+    state: AgentOrderState
+    attempts: int
+    at: Timestamp = Field(description="The last attempt; before the first, when the status changed.")
+    error: str | None = Field(description="Of the last attempt.")
+
+    @classmethod
+    def of(cls, order: AgentOrder) -> Self:
+        """The order as data."""
+        return cls(
+            queue=order.queue,
+            action=order.action,
+            reason=order.reason,
+            status=order.status,
+            state=order.state,
+            attempts=order.attempts,
+            at=order.at,
+            error=order.error,
+        )
+
+
 class PresenceAnswer(AnswerModel):
     """Current status, and the settings of every status."""
 
@@ -41,6 +70,10 @@ class PresenceAnswer(AnswerModel):
     since: Timestamp | None = Field(description="null: never set.")
     set_by: str
     settings: dict[str, SettingsBody] = Field(description="By status, the tenant's custom ones included.")
+    agent_actions: tuple[AgentActionAnswer, ...] = Field(
+        description="One per queue of the profile for each change of status that switches agents, the newest change's "
+        "first; a few earlier ones follow."
+    )
 
     @classmethod
     def of(cls, state: ExtensionState, presence: Presence, custom_statuses: tuple[str, ...]) -> Self:
@@ -53,6 +86,7 @@ class PresenceAnswer(AnswerModel):
             since=presence.since or None,
             set_by=presence.set_by,
             settings={status: settings_of(state, status) for status in (*Status, *custom_statuses)},
+            agent_actions=tuple(map(AgentActionAnswer.of, state.agent_orders)),
         )
 
 

@@ -56,7 +56,7 @@ class Keyless:
         return ("acme",)
 
 
-ROOMS = ("extensions", "devices", "inbox", "journal", "queue", "dead_letters", "deliveries")
+ROOMS = ("extensions", "devices", "inbox", "journal", "queue", "dead_letters", "deliveries", "agent_actions")
 
 
 def store_that_is_away() -> Store:
