@@ -59,6 +59,8 @@ class TokenTimes:
     first_retry: float = 5.0
     """Pause after a failed renewal; doubles up to `longest_retry`."""
     longest_retry: float = 60.0
+    pause: float = 5.0
+    """How long pushes wait when the token endpoint has trouble."""
     repeat_failure: float = 1.0
     """Who asks so soon after a failure hears of that one."""
 
@@ -79,6 +81,11 @@ class AccessToken:
     def expires_at(self) -> Millis | None:
         """When the present token ends; None: there is none."""
         return self._token.expires_at if self._token else None
+
+    @property
+    def pause_seconds(self) -> float:
+        """How long pushes wait when there was none to be had."""
+        return self._times.pause
 
     async def current(self) -> Fetched | FetchFailed:
         """The present token, or the one that is fetched now because there is none that still holds."""

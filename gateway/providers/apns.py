@@ -1,6 +1,7 @@
 """Apple: one push as one request to APNs."""
 
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote
 
 from gateway.domain.device import Device
@@ -53,19 +54,23 @@ class ApnsChannel:
             return Delivered(reading=Reading(outcome=Refused(reason="no_voip_token"), sign=Sign.NEUTRAL))
         message = build(push, device, topic=self._topic, privacy=privacy)
         url = self._url + quote(address.reveal(), safe="")
+        still = partial(self._in_time, push)
         proof = self._header()
-        exchange = await self._post(url, message, proof)
+        exchange = await self._post(url, message, proof, still)
         delivered = self._understood(exchange)
         if isinstance(exchange, Answered) and self._may_repeat(delivered.reading.step, exchange, proof):
-            delivered = self._understood(await self._post(url, message, self._header()))
+            delivered = self._understood(await self._post(url, message, self._header(), still))
         return delivered
 
-    async def _post(self, url: str, message: ApnsMessage, proof: str) -> Exchange:
+    def _in_time(self, push: Push) -> bool:
+        return self._clock() <= push.deadline
+
+    async def _post(self, url: str, message: ApnsMessage, proof: str, still: Callable[[], bool]) -> Exchange:
         headers = {name: value for name, value in message.headers.items() if name not in _UNINDEXED}
         if proof:
             headers["authorization"] = proof
         unindexed = {name: value for name, value in message.headers.items() if name in _UNINDEXED}
-        return await self._wire.post(url, headers, message.body, unindexed=unindexed)
+        return await self._wire.post(url, headers, message.body, unindexed=unindexed, still=still)
 
     def _understood(self, exchange: Exchange) -> Delivered:
         if not isinstance(exchange, Answered):

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import orjson
 
-from gateway.domain.device import Device
+from gateway.domain.device import Device, Token
 from gateway.domain.event import Millis
 from gateway.domain.outcome import AppTrouble, Refused
 from gateway.domain.push import Push
@@ -19,8 +19,6 @@ from gateway.providers.readings import Reading, Sign, Step
 from gateway.providers.sender import Delivered, reading_of_failure
 
 KEEP_HEADERS = ("retry-after",)
-_TOKEN_PAUSE = 5.0
-"""Seconds to the next try when Google's token endpoint has trouble."""
 
 
 class FcmChannel:
@@ -45,26 +43,26 @@ class FcmChannel:
         return self._token.expires_at
 
     async def deliver(self, push: Push, device: Device, *, privacy: Privacy, now: Millis) -> Delivered:
-        """See Channel."""
+        """See Channel. The message is made when there is a token to send it with: its `ttl` counts from then on."""
         address = device.token_for(push.kind)
         if address is None:
             return Delivered(reading=Reading(outcome=Refused(reason="no_token"), sign=Sign.NEUTRAL))
-        message: dict[str, Any] = build(push, device, privacy=privacy, now=now).message
-        body = orjson.dumps({"message": {**message, device.target.value: address.reveal()}})
         token = await self._token.current()
         if isinstance(token, FetchFailed):
-            return _without_token(token)
-        delivered = self._understood(await self._post(body, token))
+            return self._without_token(token)
+        delivered = self._understood(await self._post(push, device, address, privacy, token))
         if delivered.reading.step is not Step.FRESH_CREDENTIAL:
             return delivered
         fresh = await self._token.other_than(token)
         if isinstance(fresh, FetchFailed):
-            return _without_token(fresh)
-        return self._understood(await self._post(body, fresh))
+            return self._without_token(fresh)
+        return self._understood(await self._post(push, device, address, privacy, fresh))
 
-    async def _post(self, body: bytes, token: Fetched) -> Exchange:
+    async def _post(self, push: Push, device: Device, address: Token, privacy: Privacy, token: Fetched) -> Exchange:
+        message: dict[str, Any] = build(push, device, privacy=privacy, now=self._clock()).message
+        body = orjson.dumps({"message": {**message, device.target.value: address.reveal()}})
         headers = {"authorization": token.header, "content-type": "application/json"}
-        return await self._wire.post(self._url, headers, body)
+        return await self._wire.post(self._url, headers, body, still=lambda: self._clock() <= push.deadline)
 
     def _understood(self, exchange: Exchange) -> Delivered:
         if not isinstance(exchange, Answered):
@@ -73,11 +71,10 @@ class FcmChannel:
         reading = read(exchange.status, exchange.body, retry_after=retry_after, now=self._clock())
         return Delivered(reading=reading, status=exchange.status)
 
-
-def _without_token(failed: FetchFailed) -> Delivered:
-    outcome = AppTrouble(
-        reason=failed.reason,
-        after_seconds=None if failed.configuration else _TOKEN_PAUSE,
-        configuration=failed.configuration,
-    )
-    return Delivered(reading=Reading(outcome=outcome, sign=Sign.TROUBLE))
+    def _without_token(self, failed: FetchFailed) -> Delivered:
+        outcome = AppTrouble(
+            reason=failed.reason,
+            after_seconds=None if failed.configuration else self._token.pause_seconds,
+            configuration=failed.configuration,
+        )
+        return Delivered(reading=Reading(outcome=outcome, sign=Sign.TROUBLE))

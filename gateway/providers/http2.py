@@ -5,7 +5,7 @@ To replace it: this file, `wire_client.py` and `wire_errors.py`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -58,6 +58,7 @@ class _Posting:
     headers: Mapping[str, str]
     body: bytes
     unindexed: Mapping[str, str]
+    still: Callable[[], bool]
 
 
 class Wire:
@@ -69,14 +70,21 @@ class Wire:
         self._turns = cycle(self._lines)
 
     async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, *, unindexed: Mapping[str, str] | None = None
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        unindexed: Mapping[str, str] | None = None,
+        still: Callable[[], bool] = lambda: True,
     ) -> Exchange:
         """Send one request and wait for its end. Never raises for trouble of network or provider.
 
         `unindexed`: more headers, which differ with every request and are kept out of the peer's small HPACK table.
+        `still`: whether it is still to be sent, asked after each wait at the gate.
         Cancelling the caller does not call the request back: it may still be processed.
         """
-        posting = _Posting(url, headers, body, unindexed or {})
+        posting = _Posting(url, headers, body, unindexed or {}, still)
         exchange = await self._line().post(posting)
         if isinstance(exchange, NotSent) and exchange.reason in _ONCE_MORE:
             return await self._line().post(posting)
@@ -144,6 +152,9 @@ class _Line:
             return NotSent(reason=given.trouble.value)
         client = self.client
         how, trouble = Leaving.UNDECIDED, Trouble.HELD_BACK
+        if not posting.still():
+            self._gate.leave(given, how)
+            return NotSent(reason=Trouble.TOO_LATE.value)
         try:
             exchange = await _exchange(client, posting, self._settings.keep_headers)
             how, trouble = self._leaving(exchange)

@@ -22,6 +22,8 @@ class Trouble(StrEnum):
     """Not sent: waited for the first answer on a new connection, and none came."""
     UNSENDABLE = "unsendable"
     """Not sent: no URL or header can be made of it."""
+    TOO_LATE = "too_late"
+    """Not sent: its deadline passed while it waited for a connection or an access token."""
     DNS_FAILED = "dns_failed"
     """Not sent: the host's name has no address."""
     CONNECT_TIMEOUT = "connect_timeout"
@@ -54,7 +56,7 @@ OF_CONNECTING = frozenset({Trouble.DNS_FAILED, Trouble.CONNECT_TIMEOUT, Trouble.
 OF_THE_CONNECTION = frozenset({Trouble.GOAWAY, Trouble.PING_TIMEOUT, Trouble.CONNECTION_LOST, Trouble.PROTOCOL_ERROR})
 """It is gone: what comes next goes over a new one."""
 
-OF_OUR_OWN = frozenset({Trouble.BUSY, Trouble.HELD_BACK, Trouble.UNSENDABLE, Trouble.CLOSED})
+OF_OUR_OWN = frozenset({Trouble.BUSY, Trouble.HELD_BACK, Trouble.UNSENDABLE, Trouble.TOO_LATE, Trouble.CLOSED})
 """Says nothing about the provider."""
 
 

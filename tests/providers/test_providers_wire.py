@@ -389,7 +389,7 @@ def test_a_request_timeout_not_above_the_connect_timeout_is_no_setting(request: 
 
 
 def test_a_trouble_is_ours_the_connections_or_of_connecting_and_never_two_of_them() -> None:
-    assert len(OF_OUR_OWN | OF_THE_CONNECTION | OF_CONNECTING) == 4 + 4 + 3
+    assert len(OF_OUR_OWN | OF_THE_CONNECTION | OF_CONNECTING) == 5 + 4 + 3
 
 
 async def test_a_plain_asyncio_program_that_ends_at_once_ends_well(simulator: SimulatorProcess, tmp_path: Path) -> None:

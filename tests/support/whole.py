@@ -53,7 +53,7 @@ OPTIONS = ProviderOptions(
     apns_wire=SMALL_WIRE,
     fcm_wire=replace(SMALL_WIRE, streams=90, opens=lambda status: True),
     circuit=QUICK_CIRCUIT,
-    token_times=TokenTimes(flight=0.6, first_retry=0.2, longest_retry=0.4, repeat_failure=0.05),
+    token_times=TokenTimes(flight=0.6, first_retry=0.2, longest_retry=0.4, repeat_failure=0.05, pause=0.3),
 )
 """As the product's, and ten times as quick."""
 
@@ -198,12 +198,15 @@ async def open_whole(
     options: ProviderOptions = OPTIONS,
     clock: TestClock | None = None,
     workers: int = 1,
+    reset: bool = True,
 ) -> AsyncIterator[Whole]:
-    """The product over an empty store and a reset simulator. `ios`, `android`: other settings of the two apps."""
+    """The product over an empty store and, unless told otherwise, a reset simulator. `ios`, `android`: other settings
+    of the two apps."""
     settings = settings_of(store_url, (ios_app(simulator, **(ios or {})), android_app(simulator, **(android or {}))))
     clock = clock or RealClock()
     async with simulator.control() as control:
-        await control.reset()
+        if reset:
+            await control.reset()
         async with (
             open_store(settings.store, clock=clock) as store,
             open_senders(settings, clock=clock, options=options) as senders,
