@@ -100,6 +100,28 @@ async def test_a_deferred_push_that_a_phone_may_have_is_replaced(store: Store, c
     assert await store.queue.move_due(clock() + 1) == 0
 
 
+async def test_a_push_that_a_killed_worker_may_have_sent_is_replaced(store: Store, clock: TestClock, push: Push) -> None:
+    await store_pushes(store, push)
+    await take_one(store, "killed between sending and settling")
+    then = withdrawn_push(push)
+    await withdraw(store, clock, push, then)
+    (lease,) = await store.queue.reclaim("survivor", min_idle_ms=0, count=10)
+    loaded = await store.queue.load(lease)
+    assert loaded is not None
+    assert loaded.withdrawn
+    await settle(store, lease, PushState.WITHDRAWN)
+    assert (await take_one(store)).push_id == then.push_id
+
+
+async def test_a_renewed_lease_is_no_other_lease(store: Store, clock: TestClock, push: Push) -> None:
+    await store_pushes(store, push)
+    lease = await take_one(store)
+    await withdraw(store, clock, push, withdrawn_push(push))
+    assert await store.queue.renew("worker", [lease]) == (lease,)
+    await settle(store, lease, PushState.WITHDRAWN)
+    assert await take_all(store) == []
+
+
 @pytest.mark.parametrize("another", [True, False])
 async def test_a_replacement_that_became_untrue_itself_gives_way(
     store: Store, clock: TestClock, push: Push, *, another: bool

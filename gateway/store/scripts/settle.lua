@@ -9,6 +9,7 @@
 --       change of it), 13.. fields and values of the device
 -- Returns: 1, or 0 if somebody else settled it
 
+local pending = redis.call('XPENDING', KEYS[2], ARGV[1], ARGV[2], ARGV[2], 1)[1]
 if redis.call('XACK', KEYS[2], ARGV[1], ARGV[2]) == 0 then
   return 0
 end
@@ -23,7 +24,9 @@ if ARGV[8] ~= '' then
   redis.call('HSET', KEYS[1], 'attempts', attempts and attempts .. '\n' .. ARGV[8] or ARGV[8])
   redis.call('HINCRBY', KEYS[1], 'counted', ARGV[9])
 end
-if ARGV[10] == '1' then
+-- An attempt without an answer, or a lease that was another's before: whoever held it was killed, perhaps between
+-- sending and settling. A phone may have the push.
+if ARGV[10] == '1' or (pending and pending[4] > 1) then
   maybe = '1'
   redis.call('HSET', KEYS[1], 'maybe', '1')
 end
