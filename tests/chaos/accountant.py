@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import chain
 
+from gateway.domain.decision import Action
 from gateway.domain.event import Millis
 from gateway.domain.push import PushKind, PushState
 from tests.chaos.ledger import JournalEvent, JournalPush, Ledger, Place, Posted, Registration, Says, WirePush
@@ -15,6 +16,7 @@ TOLERANCE: Millis = 500
 """Between the last look at the clock before sending and the arrival at the provider."""
 
 _NOT_MISSED = frozenset({Says.TAKEN, Says.VOICEMAIL})
+_CORRECTIONS = frozenset({PushKind.CALL_WITHDRAWN, PushKind.VOICEMAIL_NEW})
 _OVER = frozenset({Says.TAKEN, Says.VOICEMAIL, Says.MISSED})
 
 
@@ -136,6 +138,21 @@ class _Book:
         """What is said of a call: by what was acknowledged (`sure`), or by anything that was ever posted."""
         return {event.says for event in self.calls.get(call, ()) if event.acknowledged or not sure}
 
+    def corrections(self, call: tuple[Place, str]) -> set[Says]:
+        """What a phone that shows the call as missed has been told otherwise. A voicemail that the phone is not told of
+        (too old, or by the user's settings) corrects nothing."""
+        return {
+            event.says
+            for event in self.calls.get(call, ())
+            for event_id in event.event_ids
+            if event.says is Says.TAKEN or (event.says is Says.VOICEMAIL and self.is_told(event_id))
+        }
+
+    def is_told(self, event_id: str) -> bool:
+        """Whether the decision was to tell a phone."""
+        entry = self.ledger.journal.get(event_id)
+        return entry is not None and entry.action == Action.FORWARD
+
     def was_disturbed(self, place: Place, device_id: str) -> bool:
         """Whether the device's phone met trouble of its own."""
         return not self.ledger.disturbed.isdisjoint(self.tokens.get((place, device_id), ()))
@@ -148,10 +165,14 @@ def _lost(book: _Book) -> Iterator[Violation]:
                 told = f"{event.key} was acknowledged as {event_id}: not in the journal"
                 yield Violation(Breach.LOST, told, event.place, event.call_id)
     for event, entry in book.journalled:
+        for push in entry.pushes:
+            if push.state == PushState.EXPIRED and event.lasting:
+                told = f"{event.key} at {entry.place}: {push.kind} {push.push_id} expired long before its deadline"
+                yield Violation(Breach.LOST, told, event.place, event.call_id)
         pushes = {push.push_id: push for push in entry.pushes}
         for push_id in entry.decided:
-            push = pushes.get(push_id)
-            why = "is not in the journal" if push is None else _why_lost(book, event, entry, push)
+            found = pushes.get(push_id)
+            why = "is not in the journal" if found is None else _why_lost(book, event, entry, found)
             if why is not None:
                 told = f"{event.key} at {entry.place}: push {push_id} {why}"
                 yield Violation(Breach.LOST, told, event.place, event.call_id)
@@ -166,8 +187,6 @@ def _why_lost(book: _Book, event: Posted, entry: JournalEvent, push: JournalPush
         case PushState.WITHDRAWN:
             over = _OVER if push.kind == PushKind.CALL_INCOMING else _NOT_MISSED
             return None if over & book.says(call, sure=False) else "was withdrawn, and was true"
-        case PushState.EXPIRED if event.lasting:
-            return "expired long before its deadline"
         case PushState.TOKEN_GONE if not book.was_disturbed(entry.place, push.device_id):
             return "was given up for a token that is good"
         case _:
@@ -238,7 +257,7 @@ def _still_missed(book: _Book) -> Iterator[Violation]:
             call = book.call_of_push.get(one.push_id)
             if one.kind != PushKind.CALL_MISSED or call is None or (token, call) in excused:
                 continue
-            if said := _NOT_MISSED & book.says(call, sure=True):
+            if said := book.corrections(call):
                 place, call_id = call
                 told = " and ".join(sorted(said))
                 yield Violation(
@@ -251,7 +270,7 @@ def _replacements_that_expired(book: _Book) -> set[tuple[str, tuple[Place, str]]
     found = set()
     for event, entry in book.journalled:
         for push in entry.pushes:
-            if push.state == PushState.EXPIRED and event.call_id is not None and not event.lasting:
+            if push.state == PushState.EXPIRED and push.kind in _CORRECTIONS and event.call_id is not None:
                 for token in book.tokens.get((entry.place, push.device_id), ()):
                     found.add((token, (entry.place, event.call_id)))
     return found

@@ -47,7 +47,7 @@ class Posted:
     deadline: Millis | None = None
     """After which none of its notifications may be sent."""
     lasting: bool = True
-    """Its deadline is hours away: it has no business to expire during a run."""
+    """What it causes is good for hours: it has no business to expire during a run."""
     posts: int = 1
     first_posted_at: Millis = 0
     acknowledged_at: Millis | None = None

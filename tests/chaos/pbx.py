@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import aiohttp
 
-from gateway.domain.event import Millis
+from gateway.domain.event import EventKind, Millis
 from gateway.ingress.signatures import sign_standard_webhook, sign_yeastar
 from tests.chaos.cast import LASTING_SECONDS, LIFETIMES
 from tests.chaos.configuration import TIMEZONE, Keys
@@ -44,14 +44,15 @@ class _Telling:
 
     def posted(self) -> Posted:
         post = self.post
-        lifetime = LIFETIMES[post.place.tenant].get(post.kind) if post.kind is not None else None
+        lifetimes = LIFETIMES[post.place.tenant]
+        lifetime = lifetimes.get(post.kind) if post.kind is not None else None
         return Posted(
             key=post.key,
             place=post.place,
             says=post.says,
             call_id=post.call_id,
             deadline=None if lifetime is None else self.occurred_at + lifetime * 1000,
-            lasting=lifetime is None or lifetime >= LASTING_SECONDS,
+            lasting=(lifetime or lifetimes[EventKind.CALL_MISSED]) >= LASTING_SECONDS,
             posts=self.posts,
             first_posted_at=self.first_posted_at,
             acknowledged_at=self.acknowledged_at,
