@@ -13,6 +13,7 @@ from gateway import __version__, bootstrap
 from gateway.commands import check_config as checking
 from gateway.commands import dead_letters as letters
 from gateway.commands import decide as deciding
+from gateway.commands import seal_tokens as sealing
 from gateway.commands import send_test as testing
 from gateway.commands.printing import print_problems
 from gateway.demo.run import demo as play_demo
@@ -151,6 +152,12 @@ def send_test(
 ) -> None:
     """Send a test push and say how far it came: registered? credentials? the provider's answer?"""
     _succeeded(_run(testing.send_test(_quietly(config), tenant, extension, device)))
+
+
+@app.command("seal-tokens")
+def seal_tokens(config: Config) -> None:
+    """Encrypt every device token in the store with the first of store.token_keys; after that no other key is needed."""
+    _succeeded(_run(sealing.seal(_quietly(config))))
 
 
 @app.command()

@@ -17,7 +17,8 @@ from gateway.store.results import (
     Stored,
     StoreHealth,
 )
-from gateway.store.store import Store, open_store
+from gateway.store.sealing import Sealed
+from gateway.store.store import Store, open_store, seal_tokens
 
 __all__ = [
     "Acceptance",
@@ -32,9 +33,11 @@ __all__ = [
     "Place",
     "PushRecord",
     "Registered",
+    "Sealed",
     "Stale",
     "Store",
     "StoreHealth",
     "Stored",
     "open_store",
+    "seal_tokens",
 ]

@@ -1,7 +1,7 @@
 """Between the domain's values and the store's bytes.
 
 Documents are JSON by pydantic, hashes are flat fields. A field that an older gateway did not write takes the domain's
-default when it is read. Tokens are in device hashes only, and pass `seal` and `open_seal` there.
+default when it is read. Tokens are in device hashes only, and pass `Seals` there.
 """
 
 import zlib
@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+import structlog
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from gateway.domain.decision import EventRecord
@@ -19,6 +20,9 @@ from gateway.domain.presence import AnySettings, Presence, Profile
 from gateway.domain.push import Attempt, Push, PushKind, PushState
 from gateway.domain.settlement import DeviceChange
 from gateway.store.results import Loaded, Move, PushRecord
+from gateway.store.seals import CannotOpen, Seals
+
+logger = structlog.get_logger(__name__)
 
 Field: TypeAlias = str | bytes | int
 Fields: TypeAlias = dict[bytes, bytes]
@@ -46,16 +50,6 @@ def pack(document: bytes) -> bytes:
 def unpack(stored: bytes) -> bytes:
     """What `pack` was given; a document stored without it is read as it is."""
     return zlib.decompress(stored) if stored and stored[0] == _ZLIB_HEAD else stored
-
-
-def seal(token: Token) -> str:
-    """A token as it is stored. The seam for encryption at rest: this and `open_seal` are the only two places."""
-    return token.reveal()
-
-
-def open_seal(stored: bytes) -> Token:
-    """The token that `seal` was given."""
-    return Token(stored.decode())
 
 
 def fields_of(reply: Mapping[bytes, bytes] | Sequence[bytes]) -> Fields:
@@ -107,7 +101,7 @@ def _registration(document: bytes) -> _Registration:
     return _Registration.model_validate_json(document)
 
 
-def device_fields(device: Device) -> dict[str, Field]:
+def device_fields(device: Device, seals: Seals) -> dict[str, Field]:
     """A device's hash as a fresh registration writes it: active, no error, in the environment it says."""
     registration = _Registration(
         tenant=device.tenant,
@@ -124,18 +118,44 @@ def device_fields(device: Device) -> dict[str, Field]:
     )
     fields: dict[str, Field] = {
         "doc": registration.model_dump_json(),
-        "token": seal(device.token),
+        "token": seals.seal(device.token.reveal(), _place(registration, "token")),
         "environment": device.environment.value,
         "state": DeviceState.ACTIVE.value,
         "registered_at": device.registered_at,
     }
     if device.voip_token is not None:
-        fields["voip_token"] = seal(device.voip_token)
+        fields["voip_token"] = seals.seal(device.voip_token.reveal(), _place(registration, "voip_token"))
     return fields
 
 
-def device(fields: Fields) -> Device | None:
-    """The device of a hash; None for an empty one."""
+_TOKENS = ("token", "voip_token")
+UNREADABLE = "TokenUnreadable"
+"""Error of a device whose token no key opens."""
+
+
+def _place(registration: _Registration, field: str) -> tuple[str, ...]:
+    return registration.tenant, registration.extension, registration.device_id, field
+
+
+def sealed_fields(fields: Fields) -> Iterable[tuple[str, bytes, tuple[str, ...]]]:
+    """The tokens of a device's hash: field, as it is stored, and the place that it is sealed for."""
+    document = fields.get(b"doc")
+    for name in _TOKENS if document is not None else ():
+        stored = fields.get(name.encode())
+        if document is not None and stored is not None:
+            yield name, stored, _place(_registration(document), name)
+
+
+def _tokens(fields: Fields, seals: Seals) -> dict[str, Token]:
+    """The tokens by field; none when one of them cannot be opened."""
+    try:
+        return {name: Token(seals.open(stored, place)) for name, stored, place in sealed_fields(fields)}
+    except CannotOpen:
+        return {}
+
+
+def device(fields: Fields, seals: Seals) -> Device | None:
+    """The device of a hash; None for an empty one. One whose tokens cannot be opened has to register again."""
     document = fields.get(b"doc")
     if document is None:
         return None
@@ -143,17 +163,20 @@ def device(fields: Fields) -> Device | None:
     accepted = fields.get(b"last_accepted_at")
     foreground = fields.get(b"foreground_at")
     error = fields.get(b"last_error")
-    voip = fields.get(b"voip_token")
     voip_at = fields.get(b"voip_environment")
+    tokens, state = _tokens(fields, seals), DeviceState(fields[b"state"].decode())
+    if not tokens:
+        logger.error("token cannot be opened", tenant=registration.tenant, device_id=registration.device_id)
+        tokens, state, error = {"token": Token("")}, DeviceState.NEEDS_REREGISTER, UNREADABLE.encode()
     return Device(
         tenant=registration.tenant,
         extension=registration.extension,
         device_id=registration.device_id,
         app=registration.app,
         provider=registration.provider,
-        token=open_seal(fields[b"token"]),
+        token=tokens["token"],
         target=registration.target,
-        voip_token=open_seal(voip) if voip is not None else None,
+        voip_token=tokens.get("voip_token"),
         environment=Environment(fields[b"environment"].decode()),
         name=registration.name,
         locale=registration.locale,
@@ -161,7 +184,7 @@ def device(fields: Fields) -> Device | None:
         kinds=frozenset(registration.kinds),
         muted=registration.muted,
         foreground_at=int(foreground) if foreground is not None else None,
-        state=DeviceState(fields[b"state"].decode()),
+        state=state,
         registered_at=int(fields[b"registered_at"]),
         last_accepted_at=int(accepted) if accepted else None,
         last_error=error.decode() if error else None,
@@ -218,7 +241,7 @@ def push_record(reply: Sequence[bytes | None]) -> PushRecord | None:
     )
 
 
-def loaded(reply: Sequence[Any]) -> Loaded:
+def loaded(reply: Sequence[Any], seals: Seals) -> Loaded:
     """From the answer of `load.lua`."""
     document, state, withdrawn, counted, registration, unread = reply
     return Loaded(
@@ -226,7 +249,7 @@ def loaded(reply: Sequence[Any]) -> Loaded:
         state=PushState(state.decode()),
         withdrawn=withdrawn is not None,
         attempts=int(counted or 0),
-        device=device(fields_of(registration)),
+        device=device(fields_of(registration), seals),
         unread=UNREAD.validate_json(unread) if unread is not None else Unread(),
     )
 

@@ -51,7 +51,9 @@ class Devices:
         lists of both tenants. Raises `Conflict` when the extension has 20 devices.
         """
         tokens = token_keys(self._access, device)
-        fields = codec.device_fields(device) | dict(zip(("token_key", "voip_key"), tokens, strict=False))
+        fields = codec.device_fields(device, self._access.seals) | dict(
+            zip(("token_key", "voip_key"), tokens, strict=False)
+        )
         keys = self._access.layout.extension(device.tenant, device.extension)
         names = (keys.record, keys.device_ids, keys.device(device.device_id))
         reply = await self._access.commands.call(
@@ -68,14 +70,14 @@ class Devices:
     async def get(self, tenant: str, extension: str, device_id: str) -> Device | None:
         """One registration."""
         key = self._access.layout.extension(tenant, extension).device(device_id)
-        return codec.device(codec.fields_of(await self._access.commands.run("HGETALL", key)))
+        return codec.device(codec.fields_of(await self._access.commands.run("HGETALL", key)), self._access.seals)
 
     async def list(self, tenant: str, extension: str) -> tuple[Device, ...]:
         """All registrations of an extension, by device id."""
         keys = self._access.layout.extension(tenant, extension)
         names = (keys.record, keys.device_ids, keys.record)
         reply = await self._access.commands.call(FACTS, names, keys.device_prefix, keys.shard.push_prefix)
-        found = (codec.device(codec.fields_of(hashed)) for hashed in reply[1])
+        found = (codec.device(codec.fields_of(hashed), self._access.seals) for hashed in reply[1])
         return tuple(sorted((item for item in found if item is not None), key=lambda item: item.device_id))
 
     async def delete(self, tenant: str, extension: str, device_id: str) -> bool:

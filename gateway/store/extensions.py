@@ -17,6 +17,7 @@ from gateway.store.erasure import Erasure
 from gateway.store.keys import ExtensionKeys
 from gateway.store.lua import COMMIT, FACTS
 from gateway.store.results import Acceptance, Duplicate, Stale, Stored
+from gateway.store.seals import Seals
 from gateway.store.writes import Write, Writer, flattened
 
 _SETTINGS = b"settings:"
@@ -38,7 +39,7 @@ class Extensions:
         keys = self._access.layout.extension(tenant, extension)
         names = (keys.record, keys.device_ids, keys.call(call_id) if call_id is not None else keys.record)
         reply = await self._access.commands.call(FACTS, names, keys.device_prefix, keys.shard.push_prefix)
-        return _state(tenant, extension, reply)
+        return _state(tenant, extension, reply, self._access.seals)
 
     async def accept(self, state: ExtensionState, record: EventRecord, effects: Effects) -> Acceptance:
         """Store an event with its decision and all that follows from it: whole, once, or not at all.
@@ -110,10 +111,10 @@ class Extensions:
         return await self._access.commands.call(COMMIT, names, *head, *flattened(writes))
 
 
-def _state(tenant: str, extension: str, reply: Any) -> ExtensionState:
+def _state(tenant: str, extension: str, reply: Any, seals: Seals) -> ExtensionState:
     record, devices, call, states = reply
     fields = codec.fields_of(record)
-    found = (codec.device(codec.fields_of(hashed)) for hashed in devices)
+    found = (codec.device(codec.fields_of(hashed), seals) for hashed in devices)
     return ExtensionState(
         tenant=tenant,
         extension=extension,

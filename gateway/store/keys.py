@@ -16,7 +16,11 @@ from urllib.parse import quote, unquote
 from gateway.domain.push import Lane
 
 LAYOUT = "pg:layout"
-"""Hash: number of shards and format of the store. Written at the first start, lives for ever."""
+"""Hash: number of shards and format of the store, and which keys its tokens need. Written at the first start, lives for
+ever."""
+
+EVERY_DEVICE = "pg:{*}:d:*"
+"""Pattern of the keys of all devices, for a scan."""
 
 GROUP = "workers"
 """Consumer group of every lane."""

@@ -40,6 +40,7 @@ DROP = _load("drop")
 RECEIPT = _load("receipt")
 HEARTBEAT = _load("heartbeat")
 ERASE = _load("erase")
+SEAL = _load("seal")
 AGENT_TAKE = _load("agent_take")
 AGENT_NOTE = _load("agent_note")
 
@@ -61,6 +62,7 @@ ALL = (
     RECEIPT,
     HEARTBEAT,
     ERASE,
+    SEAL,
     AGENT_TAKE,
     AGENT_NOTE,
 )

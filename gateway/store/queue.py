@@ -79,7 +79,7 @@ class Queue:
         reply = await self._access.commands.call(LOAD, names, GROUP, lease.entry_id)
         if reply is None:
             return None
-        loaded = codec.loaded(reply)
+        loaded = codec.loaded(reply, self._access.seals)
         device = loaded.device
         token = device.token_for(loaded.push.kind) if device is not None else None
         if device is None or token is None or await self._devices.owns(device, token):

@@ -28,6 +28,8 @@ from gateway.store.keys import Layout
 from gateway.store.queue import Queue
 from gateway.store.reading import AskingReader, BlockingReader, Reader
 from gateway.store.results import StoreHealth
+from gateway.store.sealing import Sealed, require_keys, seal_all
+from gateway.store.seals import Seals
 from gateway.store.setup import make_lanes, require_layout
 
 HOUR_MS = 3_600_000
@@ -63,18 +65,32 @@ async def open_store(
     """The store of these settings; an embedded server is started and, by its last user, stopped.
 
     Raises `ConfigurationError` when it can never work (bad URL, unusable directory, other number of shards than it was
-    made with), `StoreUnavailable` when it does not answer within `patience_seconds`.
+    made with, a key of its tokens lacking), `StoreUnavailable` when it does not answer within `patience_seconds`.
     """
+    async with _opened(settings, clock, patience_seconds) as (access, clients):
+        yield _rooms(access, clients)
+
+
+async def seal_tokens(settings: StoreSettings, *, clock: Clock, patience_seconds: float = PATIENCE_SECONDS) -> Sealed:
+    """Bring every token in the store under the first of its keys. Raises as `open_store`."""
+    async with _opened(settings, clock, patience_seconds) as (access, clients):
+        return await seal_all(access, clients.commands)
+
+
+@asynccontextmanager
+async def _opened(
+    settings: StoreSettings, clock: Clock, patience_seconds: float
+) -> AsyncIterator[tuple[Access, Clients]]:
     async with AsyncExitStack() as stack:
         target = await _target(settings, stack)
         clients = await stack.enter_async_context(open_clients(target))
         batch = Batch(_exchange(clients))
         stack.push_async_callback(batch.close)
         shards = settings.shards or (CLUSTER_SHARDS if target.kind == "cluster" else 1)
-        layout = Layout(shards)
-        access = Access(batch, layout, clock, settings.journal_retention_hours * HOUR_MS)
+        retention, seals = settings.journal_retention_hours * HOUR_MS, Seals(settings.token_keys)
+        access = Access(batch, Layout(shards), clock, retention, seals)
         await _patiently(access, patience_seconds)
-        yield _rooms(access, clients)
+        yield access, clients
 
 
 async def _target(settings: StoreSettings, stack: AsyncExitStack) -> Target:
@@ -93,6 +109,7 @@ async def _patiently(access: Access, seconds: float) -> None:
     while True:
         try:
             await require_layout(access.commands, access.layout)
+            await require_keys(access.commands, access.seals)
             await make_lanes(access.commands, access.layout)
             return
         except StoreUnavailable:
