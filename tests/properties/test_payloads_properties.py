@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import orjson
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.domain.device import Device, Provider, Token
@@ -176,6 +176,7 @@ def _duration(push: Push) -> str:
 
 @given(pushes(st.builds(Caller, number=st.just("+4915112345678"), name=st.just("Alice 👍"))))
 def test_under_kind_only_and_id_only_nobody_is_named(push: Push) -> None:
+    assume("15112345678" not in f"{push.tenant} {push.extension} {push.call_id} {push.voicemail_message_id}")
     for privacy in (Privacy.KIND_ONLY, Privacy.ID_ONLY):
         apple, google = both(push, "", privacy)
         for sent in (orjson.dumps(apple), orjson.dumps(google)):
