@@ -111,6 +111,14 @@ class Attempt:
     reason: str = ""
     milliseconds: int = 0
 
+    @property
+    def leaves_open(self) -> bool:
+        """Whether a phone may have the push although nobody said so: no answer came, or one from a server that failed
+        in the midst of it (500, 502, 504). A 503 is a refusal."""
+        return self.outcome == "unknown" or self.status in _FAILED_ON_THE_WAY
+
+
+_FAILED_ON_THE_WAY = frozenset({500, 502, 504})
 
 _NAMESPACE = uuid.UUID("6f1c0d0e-5b1d-5a43-9d0c-0b8f6c1f7a52")
 

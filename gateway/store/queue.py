@@ -21,8 +21,6 @@ from gateway.store.results import LaneDepth, Lease, Loaded
 
 MOST_BLOCK_MS = 1000
 """A blocking read waits no longer, so that it ends well within the socket's timeout."""
-UNANSWERED = "unknown"
-"""Outcome of an attempt that the provider may or may not have taken."""
 
 
 class Queue:
@@ -146,7 +144,7 @@ class Queue:
             settlement.due if settlement.due is not None else now,
             codec.ATTEMPT.dump_json(attempt) if attempt is not None else "",
             int(settlement.counts),
-            int(attempt is not None and attempt.outcome == UNANSWERED),
+            int(attempt is not None and attempt.leaves_open),
             f"{now:013d}|{lease.push_id}",
             change.registered_at if change is not None and fields else "",
             *fields,

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.effects import Effects, Withdrawal
 from gateway.domain.extension import CallPush, CallState
-from gateway.domain.push import Push, PushKind, PushState
+from gateway.domain.push import Attempt, Push, PushKind, PushState
 from gateway.domain.settlement import Settlement
 from gateway.store import Store
 from tests.support.store import (
@@ -91,9 +91,12 @@ async def test_a_deferred_push_that_became_untrue_never_comes_back(store: Store,
     assert await states(store, push.event_id) == {PushKind.CALL_MISSED: PushState.WITHDRAWN}
 
 
-async def test_a_deferred_push_that_a_phone_may_have_is_replaced(store: Store, clock: TestClock, push: Push) -> None:
+@pytest.mark.parametrize("attempt", [UNANSWERED, replace(TRY_LATER, status=500)])
+async def test_a_deferred_push_that_a_phone_may_have_is_replaced(
+    store: Store, clock: TestClock, push: Push, attempt: Attempt
+) -> None:
     await store_pushes(store, push)
-    await settle(store, await take_one(store), PushState.DEFERRED, attempt=UNANSWERED, due=clock())
+    await settle(store, await take_one(store), PushState.DEFERRED, attempt=attempt, due=clock())
     then = withdrawn_push(push)
     await withdraw(store, clock, push, then)
     assert (await take_one(store)).push_id == then.push_id
