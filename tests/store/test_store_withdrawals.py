@@ -103,7 +103,9 @@ async def test_a_deferred_push_that_a_phone_may_have_is_replaced(
     assert await store.queue.move_due(clock() + 1) == 0
 
 
-async def test_a_push_that_a_killed_worker_may_have_sent_is_replaced(store: Store, clock: TestClock, push: Push) -> None:
+async def test_a_push_that_a_killed_worker_may_have_sent_is_replaced(
+    store: Store, clock: TestClock, push: Push
+) -> None:
     await store_pushes(store, push)
     await take_one(store, "killed between sending and settling")
     then = withdrawn_push(push)
