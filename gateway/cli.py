@@ -23,6 +23,7 @@ from gateway.settings import LogSettings, Settings, load_settings
 from gateway.simulator.__main__ import serve as serve_simulator
 from gateway.simulator.options import SimulatorOptions
 from gateway.telemetry.logs import configure_logs
+from gateway.telemetry.tracebacks import print_without_values
 from gateway.web.openapi import openapi_document
 
 FAILED = 1
@@ -45,6 +46,7 @@ Value = TypeVar("Value")
 
 def main() -> None:
     """Entry point of `push-gateway` and `python -m gateway`."""
+    sys.excepthook = print_without_values
     try:
         app()
     except ConfigurationError as error:

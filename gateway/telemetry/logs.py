@@ -14,6 +14,7 @@ import orjson
 import structlog
 
 from gateway.settings import LogSettings
+from gateway.telemetry.tracebacks import format_without_values
 
 REDACTED = "[redacted]"
 _PRIVATE = frozenset({"token", "secret", "authorization", "password", "signature", "key", "number"})
@@ -32,7 +33,7 @@ def configure_logs(settings: LogSettings) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(format_without_values),
         redact,
     ]
     renderer = _console() if console else structlog.processors.JSONRenderer(serializer=_json)
@@ -50,6 +51,13 @@ def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> Mutable
     depth."""
     for name, value in event.items():
         event[name] = _without_private(name, value, 0)
+    return event
+
+
+def first_line(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Cuts what asyncio says of a task that failed after its first line: the rest shows the exception's values."""
+    if event.get("logger") == "asyncio":
+        event["event"] = str(event.get("event", "")).partition("\n")[0]
     return event
 
 
@@ -98,7 +106,7 @@ def _listen_to_libraries(shared: list[structlog.typing.Processor], renderer: str
     handler = _StderrHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, first_line, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )

@@ -1,17 +1,22 @@
 """A log line says what it belongs to and holds nothing private."""
 
+import asyncio
+import gc
 import json
 import logging
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import structlog
+from pydantic import BaseModel
 
 from gateway.domain.device import Token
+from gateway.domain.errors import StoreUnavailable
 from gateway.settings import LogSettings, Secret
 from gateway.telemetry.logs import REDACTED, configure_logs, redact
+from gateway.telemetry.tracebacks import print_without_values
 
 
 @pytest.fixture(autouse=True)
@@ -88,21 +93,92 @@ def test_warnings_of_python_are_logged(capsys: pytest.CaptureFixture[str]) -> No
     assert "old API" in lines(capsys)[0]["event"]
 
 
+class Strict(BaseModel):
+    """A document."""
+
+    caller: int
+
+
+def _fails(how: str, secret: str) -> None:
+    match how:
+        case "a value that is no number":
+            int(secret)
+        case "a key that is not there":
+            cast("dict[str, str]", {})[secret]
+        case "a document that is not valid":
+            Strict.model_validate({"caller": secret})
+        case "an error of a library":
+            raise RuntimeError(f"cannot parse {secret}")
+        case "one that led to another":
+            try:
+                int(secret)
+            except ValueError as error:
+                raise LookupError(secret) from error
+        case "a group":
+            raise ExceptionGroup(secret, [ValueError(secret), KeyError(secret)])
+
+
 @pytest.mark.parametrize("format_", ["json", "console"])
-def test_an_exception_is_told_without_the_values_of_variables(capsys: pytest.CaptureFixture[str], format_: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "shown"),
+    [
+        ("a value that is no number", ["ValueError"]),
+        ("a key that is not there", ["KeyError"]),
+        ("a document that is not valid", ["ValidationError: Strict: caller (int_parsing)"]),
+        ("an error of a library", ["RuntimeError"]),
+        ("one that led to another", ["ValueError", "which led to:", "LookupError"]),
+        ("a group", ["ExceptionGroup", "of which:", "ValueError", "KeyError"]),
+    ],
+)
+def test_an_exception_is_told_without_values(
+    capsys: pytest.CaptureFixture[str], format_: str, how: str, shown: list[str]
+) -> None:
     configure_logs(LogSettings.model_validate({"format": format_}))
-
-    def fail(token: str) -> None:
-        raise RuntimeError(str(len(token)))
-
     try:
-        fail("hunter" + str(2))
-    except RuntimeError:
+        _fails(how, "hunter" + str(2))
+    except Exception:
         structlog.get_logger().exception("failed")
+        logging.getLogger("library").exception("failed too")
     _, err = capsys.readouterr()
-    assert "RuntimeError: 7" in err
-    assert "test_telemetry_logs.py" in err
+    assert all(err.count(part) >= 2 for part in shown)
+    assert err.count("test_telemetry_logs.py") >= 4
     assert "hunter2" not in err
+
+
+def test_messages_about_our_code_and_the_system_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(LogSettings(format="json"))
+    for error in (FileNotFoundError(2, "No such file", "/x"), TypeError("not callable"), StoreUnavailable("is away")):
+        structlog.get_logger().error("failed", exc_info=error)
+    _, err = capsys.readouterr()
+    assert "FileNotFoundError: [Errno 2] No such file: '/x'" in err
+    assert "TypeError: not callable" in err
+    assert "StoreUnavailable: is away" in err
+
+
+def test_what_nobody_caught_is_printed_without_values(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        int("hunter" + str(2))
+    except ValueError as error:
+        print_without_values(type(error), error, error.__traceback__)
+    _, err = capsys.readouterr()
+    assert err.endswith("ValueError\n")
+    assert "hunter2" not in err
+
+
+async def test_a_task_that_failed_unnoticed_is_told_without_values(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(LogSettings(format="json"))
+
+    async def fail() -> None:
+        raise ValueError("hunter" + str(2))
+
+    task = asyncio.create_task(fail())
+    await asyncio.sleep(0)
+    del task
+    gc.collect()
+    (line,) = lines(capsys)
+    assert (line["logger"], line["event"]) == ("asyncio", "Task exception was never retrieved")
+    assert "ValueError" in line["exception"]
+    assert "hunter2" not in str(line)
 
 
 def test_the_console_form_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
