@@ -8,19 +8,24 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
+from types import MappingProxyType
 
 import structlog
 from aiohttp import web
 
 from gateway import __version__
+from gateway.connectors.opening import open_connectors
+from gateway.connectors.runner import AgentRunner
 from gateway.domain.errors import CannotServe
 from gateway.domain.event import Clock, Millis
+from gateway.pipeline.agent_switch import AgentSwitch
 from gateway.pipeline.capacity import Capacity
 from gateway.pipeline.delivery import Delivery
 from gateway.pipeline.diagnosis import Diagnosis
 from gateway.pipeline.ids import ulid
 from gateway.pipeline.inbox import InboxService
 from gateway.pipeline.intake import Intake
+from gateway.pipeline.pbx import Connector
 from gateway.pipeline.presence import PresenceService
 from gateway.pipeline.services import Role, Services
 from gateway.pipeline.turns import Turns
@@ -31,6 +36,7 @@ from gateway.store import Store, open_store
 from gateway.telemetry.metrics import Metrics
 from gateway.web.app import create_app
 from gateway.web.connections import Door
+from gateway.web.outgoing import Outgoing
 from gateway.worker.loop import Worker
 
 logger = structlog.get_logger(__name__)
@@ -57,13 +63,18 @@ async def open_services(settings: Settings, role: Role = Role.ALL) -> AsyncItera
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.store, clock=clock))
         senders = await stack.enter_async_context(open_senders(settings, clock=clock))
-        yield assemble(settings, store, senders, role=role)
+        connectors: Mapping[str, Connector] = {}
+        if role is not Role.API:
+            opening = open_connectors(settings, Outgoing(settings.server), clock=clock)
+            connectors = await stack.enter_async_context(opening)
+        yield assemble(settings, store, senders, connectors, role=role)
 
 
 def assemble(
     settings: Settings,
     store: Store,
     senders: Mapping[str, Sender],
+    connectors: Mapping[str, Connector] = MappingProxyType({}),
     *,
     role: Role = Role.ALL,
     clock: Clock = clock,
@@ -97,6 +108,7 @@ def assemble(
         metrics=metrics,
         clock=clock,
         started_at=clock(),
+        connectors=connectors,
     )
 
 
@@ -180,7 +192,16 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> str:
 
 async def _work(services: Services, stop: asyncio.Event) -> None:
     consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    await Worker(services, consumer=consumer).run(stop)
+    switch = AgentSwitch(
+        store=services.store, connectors=services.connectors, clock=services.clock, dice=_DICE.random
+    )
+    runner = AgentRunner(switch, holder=consumer)
+    switching = asyncio.create_task(runner.run(stop, drain_seconds=services.settings.server.drain_seconds))
+    try:
+        await Worker(services, consumer=consumer).run(stop)
+    finally:
+        stop.set()
+        await asyncio.gather(switching, return_exceptions=True)
 
 
 async def _until(stop: asyncio.Event, worker: asyncio.Task[None] | None) -> None:

@@ -52,14 +52,19 @@ class AgentSwitch:
 
         `holder` is this worker. Raises `StoreUnavailable`: what was being done then is done again.
         """
-        leases = await self.store.agent_actions.take(holder, count=MOST_AT_ONCE)
-        done = await asyncio.gather(*map(self._attempt, leases), return_exceptions=True)
+        leases = await self.take(holder)
+        done = await asyncio.gather(*map(self.attempt, leases), return_exceptions=True)
         for result in done:
             if isinstance(result, BaseException):
                 raise result
         return len(leases)
 
-    async def _attempt(self, lease: AgentLease) -> None:
+    async def take(self, holder: str) -> list[AgentLease]:
+        """Extensions whose turn it is, for this worker alone; each is attempted, or comes back when its lease ends."""
+        return await self.store.agent_actions.take(holder, count=MOST_AT_ONCE)
+
+    async def attempt(self, lease: AgentLease) -> None:
+        """Carry out the lease's next order, and end the lease."""
         order = next_order(lease.orders)
         if order is None:
             await self.store.agent_actions.note(lease, lease.orders, due=None)

@@ -10,6 +10,7 @@ from gateway.pipeline.delivery import Delivery
 from gateway.pipeline.diagnosis import Diagnosis
 from gateway.pipeline.inbox import InboxService
 from gateway.pipeline.intake import Intake
+from gateway.pipeline.pbx import Connector
 from gateway.pipeline.presence import PresenceService
 from gateway.providers import Sender
 from gateway.settings import Settings
@@ -74,3 +75,5 @@ class Services:
     clock: Callable[[], Millis]
     started_at: Millis
     worker: WorkerHealth = field(default_factory=WorkerHealth)
+    connectors: Mapping[str, Connector] = field(default_factory=dict)
+    """By source; none in a process that only answers requests."""

@@ -112,6 +112,13 @@ class ConnectorSettings(Section):
     secret: Secret | None = None
     """Signs the outbound webhook."""
 
+    @field_validator("secret")
+    @classmethod
+    def _can_sign(cls, value: Secret | None) -> Secret | None:
+        if value is not None:
+            standard_webhook_key(value.reveal())
+        return value
+
     @classmethod
     def rules(cls, given: Mapping[str, Any], reading: Reading) -> Iterator[tuple[Place, str]]:
         needed = {"yeastar": ("client_id", "client_secret"), "webhook": ("secret",)}.get(str(given.get("kind")), ())

@@ -75,6 +75,18 @@ class SenderAnswer(AnswerModel):
     credential_expires_at: Timestamp | None
 
 
+class ConnectorAnswer(AnswerModel):
+    """One source's way to its PBX."""
+
+    kind: str
+    last_success_at: Timestamp | None
+    last_error: str | None
+    last_error_at: Timestamp | None
+    next_sync_at: Timestamp | None = Field(
+        description="When presence settings are read next; null: they are not synchronised."
+    )
+
+
 class HealthAnswer(AnswerModel):
     """Everything that operations may want to see at one glance."""
 
@@ -88,3 +100,6 @@ class HealthAnswer(AnswerModel):
     queue: dict[str, LaneAnswer] = Field(description="By lane.")
     dead_letters: int | None = Field(description="Pushes that were given up; null while the store is away.")
     providers: dict[str, SenderAnswer] = Field(description="By app.")
+    connectors: dict[str, ConnectorAnswer] = Field(
+        description="By source. Of this process: one that only answers requests has none."
+    )

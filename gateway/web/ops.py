@@ -3,11 +3,13 @@
 from aiohttp import web
 
 from gateway import __version__
+from gateway.pipeline.pbx import Connector
 from gateway.pipeline.services import Services
 from gateway.providers import Sender
 from gateway.web.checks import StoreReading, checks_of, worst
 from gateway.web.keys import SERVICES, STORE_GAUGE, USER_TOKENS
 from gateway.web.models_ops import (
+    ConnectorAnswer,
     HealthAnswer,
     HealthStatus,
     LaneAnswer,
@@ -55,6 +57,7 @@ async def get_health(request: web.Request) -> web.Response:
         },
         dead_letters=reading.dead_letters,
         providers={app: _sender(sender) for app, sender in services.senders.items()},
+        connectors={source: _connector(connector) for source, connector in services.connectors.items()},
     )
     return answer(body, 503 if status is HealthStatus.DOWN else 200)
 
@@ -88,4 +91,15 @@ def _sender(sender: Sender) -> SenderAnswer:
         last_error=health.last_error,
         last_error_at=health.last_error_at,
         credential_expires_at=health.credential_expires_at,
+    )
+
+
+def _connector(connector: Connector) -> ConnectorAnswer:
+    health = connector.health()
+    return ConnectorAnswer(
+        kind=health.kind,
+        last_success_at=health.last_success_at,
+        last_error=health.last_error,
+        last_error_at=health.last_error_at,
+        next_sync_at=health.next_sync_at,
     )
