@@ -122,7 +122,8 @@ class Delivery:
         if push.badge is None:
             return push
         oldest = self.clock() - self.settings.store.journal_retention_hours * 3_600_000
-        return replace(push, badge=badges.badge(badges.since(loaded.unread, oldest)))
+        badge = badges.badge(badges.since(loaded.unread, oldest))
+        return push if badge == push.badge else replace(push, badge=badge)
 
     async def _answer(self, sender: Sender, push: Push, device: Device, tenant: TenantSettings) -> Answer:
         """The provider's answer. A mistake of ours reads as no answer: whether it was before or after the push went
