@@ -22,9 +22,6 @@ ever."""
 EVERY_DEVICE = "pg:{*}:d:*"
 """Pattern of the keys of all devices, for a scan."""
 
-GROUP = "workers"
-"""Consumer group of every lane."""
-
 
 def digest(*parts: str) -> str:
     """32 hex characters (128 bits of SHA-256) of the parts; the separator cannot be forged by a part's length."""
@@ -150,13 +147,23 @@ class ShardKeys:
         return self.push_prefix + push_id
 
     def lane(self, lane: Lane) -> str:
-        """Stream of push ids. An entry lives until it is settled; the stream is never trimmed."""
+        """Sorted set: tenants with pushes that nobody took yet, by whose turn it is. Further names begin with it:
+
+        - `:s:<tenant>`: stream of push ids, with one consumer group. An entry lives until it is settled; the stream is
+          never trimmed, and goes ten minutes after its last entry.
+        - `:tenants`: set of the tenants with entries, leased ones included.
+        - `:bell`: stream that gets an entry when the lane's first tenant joins. Workers without work listen to it.
+        """
         return f"{self.prefix}q:{lane}"
 
     @property
     def lanes(self) -> tuple[str, ...]:
-        """The streams of all lanes, in the order of `Lane`."""
+        """All lanes, in the order of `Lane`."""
         return tuple(self.lane(lane) for lane in Lane)
+
+    def bell(self, lane: Lane) -> str:
+        """What tells waiting workers that a lane is no longer empty. For ever; holds one entry."""
+        return f"{self.lane(lane)}:bell"
 
     @property
     def later(self) -> str:

@@ -29,6 +29,8 @@ REGISTER = _load("register")
 UNREGISTER = _load("unregister")
 APPLY = _load("apply")
 RELEASE = _load("release")
+TAKE = _load("take")
+RECLAIM = _load("reclaim")
 LOAD = _load("load")
 SETTLE = _load("settle")
 DUE = _load("due")
@@ -51,6 +53,8 @@ ALL = (
     UNREGISTER,
     APPLY,
     RELEASE,
+    TAKE,
+    RECLAIM,
     LOAD,
     SETTLE,
     DUE,

@@ -1,4 +1,5 @@
-"""The queue of pushes: lanes are streams with one consumer group, a lease is an entry of the group's pending list.
+"""The queue of pushes. A lane is a stream for each tenant that has something in it, and an order of turns; a lease is
+an entry of the pending list of a stream's consumer group.
 
 A push leaves its lane only by `settle`, in the atomic step that records what came of it. What a worker took and did
 not settle comes back by `reclaim`.
@@ -6,75 +7,79 @@ not settle comes back by `reclaim`.
 
 import asyncio
 from collections import defaultdict
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 from gateway.domain.event import Millis
 from gateway.domain.push import Lane
 from gateway.domain.settlement import Settlement
 from gateway.store import codec
 from gateway.store.access import Access
+from gateway.store.bell import Bell
 from gateway.store.devices import Devices
-from gateway.store.keys import GROUP, ShardKeys
-from gateway.store.lua import DEPTH, DUE, FORGET, LOAD, RENEW, SETTLE
-from gateway.store.reading import Reader
+from gateway.store.exchange import Argument
+from gateway.store.keys import ShardKeys, decoded, encoded
+from gateway.store.lua import DEPTH, DUE, FORGET, LOAD, RECLAIM, RENEW, SETTLE, TAKE, Script
 from gateway.store.results import LaneDepth, Lease, Loaded
 
 MOST_BLOCK_MS = 1000
 """A blocking read waits no longer, so that it ends well within the socket's timeout."""
 
+Place: TypeAlias = tuple[ShardKeys, Lane]
+"""A lane in one shard."""
+
 
 class Queue:
     """Leases pushes to workers. Every method raises `StoreUnavailable`."""
 
-    def __init__(self, access: Access, devices: Devices, reader: Reader) -> None:
+    def __init__(self, access: Access, devices: Devices, bell: Bell) -> None:
         self._access = access
         self._devices = devices
-        self._reader = reader
+        self._bell = bell
 
     async def take(self, consumer: str, *, lanes: tuple[Lane, ...], count: int, block_ms: int) -> list[Lease]:
         """Up to about `count` pushes of these lanes, for this consumer alone; waits up to `block_ms` (at most 1000)
-        for the first. Lanes are not ordered here: ask for the more urgent one first.
+        for the first. Lanes are not ordered here: ask for the more urgent one first. Within a lane tenants take turns.
 
-        Several lanes or shards are read by one command that bounds each of them: where they are more than `count`,
-        one entry of each may come.
+        Each lane of each shard gives an equal part: where there are more of them than `count`, one push of each may
+        come.
         """
-        streams = {shard.lane(lane): (shard.number, lane) for shard in self._access.layout.shards for lane in lanes}
-        each = max(1, count // len(streams))
-        found = await self._reader.read(
-            tuple(streams), consumer=consumer, count=each, block_ms=min(block_ms, MOST_BLOCK_MS)
-        )
-        return [
-            Lease(shard=streams[name][0], lane=streams[name][1], entry_id=entry.decode(), push_id=fields[b"p"].decode())
-            for name, entry, fields in found
-        ]
+        loop = asyncio.get_running_loop()
+        end = loop.time() + min(block_ms, MOST_BLOCK_MS) / 1000
+        places = [(shard, lane) for shard in self._access.layout.shards for lane in lanes]
+        bells = tuple(shard.bell(lane) for shard, lane in places)
+        while True:
+            heard = self._bell.heard(bells)
+            leases = await self._from(places, TAKE, consumer, max(1, count // len(places)))
+            left_ms = round((end - loop.time()) * 1000)
+            if leases or left_ms <= 0 or not await self._bell.rings(heard, block_ms=left_ms):
+                return leases
 
     async def reclaim(self, consumer: str, *, min_idle_ms: int, count: int) -> list[Lease]:
         """Up to about `count` leases that nobody renewed for `min_idle_ms`: their worker is gone, or hangs."""
-        pairs = [(shard, lane) for shard in self._access.layout.shards for lane in Lane]
-        each = max(1, count // len(pairs))
-        found = await asyncio.gather(*(self._reclaim(*pair, consumer, min_idle_ms, each) for pair in pairs))
-        return [lease for leases in found for lease in leases]
+        places = [(shard, lane) for shard in self._access.layout.shards for lane in Lane]
+        return await self._from(places, RECLAIM, consumer, min_idle_ms, max(1, count // len(places)))
 
     async def renew(self, consumer: str, leases: list[Lease]) -> tuple[Lease, ...]:
         """Leases begin anew. Returns those that are still this consumer's; the others were reclaimed or settled."""
-        by_lane: dict[str, dict[str, Lease]] = defaultdict(dict)
+        by_stream: dict[tuple[str, str], dict[str, Lease]] = defaultdict(dict)
         for lease in leases:
-            by_lane[self._shard(lease).lane(lease.lane)][lease.entry_id] = lease
+            by_stream[self._shard(lease).lane(lease.lane), encoded(lease.tenant)][lease.entry_id] = lease
         held = await asyncio.gather(
             *(
-                self._access.commands.call(RENEW, (lane,), GROUP, consumer, *entries)
-                for lane, entries in by_lane.items()
+                self._access.commands.call(RENEW, (lane,), tenant, consumer, *entries)
+                for (lane, tenant), entries in by_stream.items()
             )
         )
         return tuple(
-            entries[entry.decode()] for entries, kept in zip(by_lane.values(), held, strict=True) for entry in kept
+            entries[entry.decode()] for entries, kept in zip(by_stream.values(), held, strict=True) for entry in kept
         )
 
     async def load(self, lease: Lease) -> Loaded | None:
         """The push as it is now, with its device. None: it was erased; the lease has ended."""
         shard = self._shard(lease)
         names = (shard.push(lease.push_id), shard.lane(lease.lane))
-        reply = await self._access.commands.call(LOAD, names, GROUP, lease.entry_id)
+        reply = await self._access.commands.call(LOAD, names, encoded(lease.tenant), lease.entry_id)
         if reply is None:
             return None
         loaded = codec.loaded(reply, self._access.seals)
@@ -122,7 +127,7 @@ class Queue:
         """A worker is gone. Lanes in which it still holds leases keep it until they are reclaimed."""
         await asyncio.gather(
             *(
-                self._access.commands.call(FORGET, (lane,), GROUP, consumer)
+                self._access.commands.call(FORGET, (lane,), consumer)
                 for shard in self._access.layout.shards
                 for lane in shard.lanes
             )
@@ -135,7 +140,7 @@ class Queue:
         now, attempt, change = self._access.clock(), settlement.attempt, settlement.device
         fields = tuple(codec.flat(codec.change_fields(change))) if change is not None else ()
         return (
-            GROUP,
+            encoded(lease.tenant),
             lease.entry_id,
             lease.push_id,
             self._shard(lease).push_prefix,
@@ -150,23 +155,18 @@ class Queue:
             *fields,
         )
 
-    async def _reclaim(self, shard: ShardKeys, lane: Lane, consumer: str, min_idle_ms: int, count: int) -> list[Lease]:
-        leases: list[Lease] = []
-        cursor: bytes | str = "0-0"
-        while True:
-            wanted = count - len(leases)
-            reply: Any = await self._access.commands.run(
-                "XAUTOCLAIM", shard.lane(lane), GROUP, consumer, min_idle_ms, cursor, "COUNT", wanted
-            )
-            cursor, entries = reply[0], reply[1]
-            leases += [
-                Lease(
-                    shard=shard.number,
-                    lane=lane,
-                    entry_id=entry.decode(),
-                    push_id=codec.fields_of(fields)[b"p"].decode(),
-                )
-                for entry, fields in filter(None, entries)
-            ]
-            if cursor == b"0-0" or len(leases) >= count:
-                return leases
+    async def _from(self, places: list[Place], script: Script, *arguments: Argument) -> list[Lease]:
+        """What a script leases out of each of these lanes."""
+        replies = await asyncio.gather(
+            *(self._access.commands.call(script, (shard.lane(lane),), *arguments) for shard, lane in places)
+        )
+        return [lease for place, reply in zip(places, replies, strict=True) for lease in _leases(place, reply)]
+
+
+def _leases(place: Place, reply: Sequence[Any]) -> Iterator[Lease]:
+    """From tenants, each with its entries."""
+    shard, lane = place
+    for tenant, entries in zip(reply[::2], reply[1::2], strict=True):
+        name = decoded(tenant.decode())
+        for entry, fields in entries:
+            yield Lease(shard=shard.number, lane=lane, tenant=name, entry_id=entry.decode(), push_id=fields[1].decode())

@@ -47,6 +47,7 @@ class Lease:
 
     shard: int
     lane: Lane
+    tenant: str
     entry_id: str
     push_id: str
 

@@ -1,14 +1,12 @@
-"""What a store has to hold before it is used: its layout, and its lanes."""
+"""What a store has to hold before it is used: its layout. Lanes come into being with their first push."""
 
 import asyncio
 
-from redis import exceptions
-
 from gateway.domain.errors import ConfigurationError, Problem
 from gateway.store.batch import Commands
-from gateway.store.keys import GROUP, LAYOUT, Layout
+from gateway.store.keys import LAYOUT, Layout
 
-FORMAT = 1
+FORMAT = 2
 """Of keys and documents. A gateway refuses a store of another format."""
 
 
@@ -26,17 +24,3 @@ async def require_layout(commands: Commands, layout: Layout) -> None:
     if made_in != FORMAT:
         why = f"the store has format {made_in}, this gateway reads format {FORMAT}"
         raise ConfigurationError(Problem(loc="store.url", msg=why))
-
-
-async def make_lanes(commands: Commands, layout: Layout) -> None:
-    """Every lane with its consumer group; what is there already stays as it is."""
-    lanes = [lane for shard in layout.shards for lane in shard.lanes]
-    await asyncio.gather(*(_make_lane(commands, lane) for lane in lanes))
-
-
-async def _make_lane(commands: Commands, lane: str) -> None:
-    try:
-        await commands.run("XGROUP", "CREATE", lane, GROUP, "0", "MKSTREAM")
-    except exceptions.ResponseError as error:
-        if not str(error).startswith("BUSYGROUP"):
-            raise

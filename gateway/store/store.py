@@ -14,6 +14,7 @@ from gateway.settings import StoreSettings
 from gateway.store.access import Access
 from gateway.store.agent_actions import AgentActions
 from gateway.store.batch import Batch
+from gateway.store.bell import AskingBell, Bell, BlockingBell
 from gateway.store.connection import Clients, Target, open_clients, target_of
 from gateway.store.dead_letters import DeadLetters
 from gateway.store.deliveries import Deliveries
@@ -26,11 +27,10 @@ from gateway.store.inbox import Inbox
 from gateway.store.journal import Journal
 from gateway.store.keys import Layout
 from gateway.store.queue import Queue
-from gateway.store.reading import AskingReader, BlockingReader, Reader
 from gateway.store.results import StoreHealth
 from gateway.store.sealing import Sealed, require_keys, seal_all
 from gateway.store.seals import Seals
-from gateway.store.setup import make_lanes, require_layout
+from gateway.store.setup import require_layout
 
 HOUR_MS = 3_600_000
 CLUSTER_SHARDS = 16
@@ -103,14 +103,13 @@ async def _target(settings: StoreSettings, stack: AsyncExitStack) -> Target:
 
 
 async def _patiently(access: Access, seconds: float) -> None:
-    """The first contact: which layout the store has, and that its lanes are there."""
+    """The first contact: which layout the store has."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while True:
         try:
             await require_layout(access.commands, access.layout)
             await require_keys(access.commands, access.seals)
-            await make_lanes(access.commands, access.layout)
             return
         except StoreUnavailable:
             if loop.time() > end:
@@ -124,18 +123,14 @@ def _exchange(clients: Clients) -> Exchange:
 
 
 def _rooms(access: Access, clients: Clients) -> Store:
-    async def mend() -> None:
-        await make_lanes(access.commands, access.layout)
-
-    blocking = clients.blocking
-    reader: Reader = AskingReader(access.commands, mend) if blocking is None else BlockingReader(blocking, mend)
+    bell: Bell = AskingBell() if clients.blocking is None else BlockingBell(clients.blocking)
     devices = Devices(access)
     return Store(
         extensions=Extensions(access),
         devices=devices,
         inbox=Inbox(access),
         journal=Journal(access),
-        queue=Queue(access, devices, reader),
+        queue=Queue(access, devices, bell),
         dead_letters=DeadLetters(access),
         deliveries=Deliveries(access),
         agent_actions=AgentActions(access),

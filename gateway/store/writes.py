@@ -1,6 +1,7 @@
 """What an acceptance, a saved setting and a seen inbox write: composed here, executed whole by `commit.lua`. Pure.
 
-A write is a flat tuple: a command as it stands, or a verb of the script (`@withdraw`, `@trim`, `@age`, `@see`).
+A write is a flat tuple: a command as it stands, or a verb of the script (`@withdraw`, `@enter`, `@trim`, `@age`,
+`@see`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -122,7 +123,7 @@ class Writer:
         if waits:
             yield ("ZADD", shard.later, push.not_before or 0, push.push_id)
         else:
-            yield ("XADD", shard.lane(push.lane), "*", "p", push.push_id)
+            yield ("@enter", shard.lane(push.lane), encoded(push.tenant), push.push_id)
 
     def _journal(self, record: EventRecord, effects: Effects, guards: Iterable[str]) -> Iterator[Write]:
         shard, tenant = self.keys.shard, record.tenant
@@ -173,6 +174,7 @@ class Writer:
             "doc": codec.PUSH.dump_json(push),
             "state": state.value,
             "lane": self.keys.shard.lane(push.lane),
+            "tenant": encoded(push.tenant),
             "deadline": push.deadline,
             "extension": self.keys.record,
             "device": self.keys.device(push.device_id),

@@ -139,11 +139,16 @@ async def waiting(store: ChaosStore) -> dict[str, int]:
     shard = Layout(1).shards[0]
     client: Any = store.client()
     try:
-        counts = {name.rpartition(":")[2]: int(await client.xlen(name)) for name in shard.lanes}
+        counts = {name.rpartition(":")[2]: await _entries(client, name) for name in shard.lanes}
         counts["later"] = int(await client.zcard(shard.later))
         return counts
     finally:
         await client.aclose()
+
+
+async def _entries(client: Any, lane: str) -> int:
+    tenants = await client.smembers(f"{lane}:tenants")
+    return sum([int(await client.xlen(f"{lane}:s:{tenant.decode()}")) for tenant in tenants])
 
 
 async def longest_wait(store: ChaosStore) -> float:

@@ -11,20 +11,18 @@ from tests.support.pipeline import Pipeline, a_pipeline, settings_in, working
 from tests.support.servers import Server
 from tests.support.store import ALL_LANES
 
-LANES = [f"pg:{{0}}:q:{lane}" for lane in Lane]
-
 
 def pending(server: Server) -> int:
     """Leases that somebody holds, or that nobody knows of."""
     with server.client() as client:
-        return sum(int(client.xpending(lane, "workers")["pending"]) for lane in LANES)
+        return sum(int(client.xpending(stream, "workers")["pending"]) for stream in server.streams())
 
 
 def aged(server: Server, lane: Lane, *leases: Lease) -> None:
     """Let leases look as if nobody had renewed them for an hour."""
     with server.client() as client:
         ids: Any = [lease.entry_id for lease in leases]
-        client.xclaim(f"pg:{{0}}:q:{lane}", "workers", "dead", 0, ids, idle=3_600_000, justid=True)
+        client.xclaim(f"pg:{{0}}:q:{lane}:s:acme", "workers", "dead", 0, ids, idle=3_600_000, justid=True)
 
 
 async def test_a_stop_finishes_what_is_on_its_way_and_takes_no_more(pipeline: Pipeline, server: Server) -> None:
@@ -41,7 +39,7 @@ async def test_a_stop_finishes_what_is_on_its_way_and_takes_no_more(pipeline: Pi
     assert await pipeline.push_state(late) is PushState.QUEUED
     assert pending(server) == 0
     with server.client() as client:
-        assert [client.xinfo_consumers(lane, "workers") for lane in LANES] == [[], [], []]
+        assert [client.xinfo_consumers(stream, "workers") for stream in server.streams()] == [[]]
 
 
 async def test_what_does_not_finish_within_the_drain_limit_is_repeated_by_another_worker(

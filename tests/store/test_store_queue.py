@@ -78,8 +78,8 @@ async def test_a_push_is_settled_once(store: Store, server: Server, push: Push) 
     (record,) = await store.journal.pushes(TENANT, push.event_id)
     assert (record.state, record.attempts) == (PushState.ACCEPTED, (ACCEPTED,))
     with server.client() as client:
-        assert client.xlen("pg:{0}:q:alert") == 0
-        assert client.xpending("pg:{0}:q:alert", "workers")["pending"] == 0
+        assert client.xlen("pg:{0}:q:alert:s:acme") == 0
+        assert client.xpending("pg:{0}:q:alert:s:acme", "workers")["pending"] == 0
 
 
 async def test_settling_makes_older_readings_stale(store: Store, push: Push) -> None:
@@ -175,7 +175,9 @@ async def test_forgetting_a_worker_loses_none_of_its_leases(store: Store, server
     assert await store.queue.reclaim("alive", min_idle_ms=0, count=10) == [lease]
     await store.queue.forget_consumer("gone")
     with server.client() as client:
-        assert [consumer["name"] for consumer in client.xinfo_consumers("pg:{0}:q:alert", "workers")] == [b"alive"]
+        assert [consumer["name"] for consumer in client.xinfo_consumers("pg:{0}:q:alert:s:acme", "workers")] == [
+            b"alive"
+        ]
 
 
 async def test_the_depth_of_a_lane_is_what_is_not_settled(store: Store, clock: TestClock) -> None:

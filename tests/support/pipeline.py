@@ -239,6 +239,6 @@ class FailingQueue(Queue):
 def with_failing_queue(pipeline: Pipeline, failure: BaseException) -> Pipeline:
     """The same over a queue that fails so."""
     queue = pipeline.store.queue
-    failing = FailingQueue(queue._access, queue._devices, queue._reader)
+    failing = FailingQueue(queue._access, queue._devices, queue._bell)
     failing.failure = failure
     return a_pipeline(pipeline.services.settings, replace(pipeline.store, queue=failing), pipeline.clock)

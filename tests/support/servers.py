@@ -57,6 +57,10 @@ class Server:
         with self.client() as client:
             return sorted(key.decode() for key in client.keys("*"))
 
+    def streams(self) -> list[str]:
+        """Names of the tenants' streams in the lanes."""
+        return [name for name in self.names() if ":q:" in name and ":s:" in name]
+
     def kill(self) -> None:
         """As by SIGKILL: nothing is finished."""
         self.process.kill()

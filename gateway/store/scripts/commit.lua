@@ -34,6 +34,9 @@ verbs['@withdraw'] = function(prefix, id, later, then_id, ttl, ...)
   end
 end
 
+-- A push that was just written waits in its lane: lane, tenant, push id.
+verbs['@enter'] = enter
+
 -- The inbox holds so many items; the oldest go: order, items, how many stay.
 verbs['@trim'] = function(order, items, most)
   local over = redis.call('ZCARD', order) - tonumber(most)

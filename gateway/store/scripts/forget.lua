@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
--- A consumer goes, if it holds nothing: deleting it would lose its leases for ever.
+-- A consumer goes from the streams in which it holds nothing: deleting it there would lose its leases for ever. Streams
+-- without entries go by themselves, with their consumers.
 --
 -- KEYS: 1 lane
--- ARGV: 1 group, 2 consumer
--- Returns: 1 if it went
+-- ARGV: 1 consumer
 
-if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then
-  return 0
+for _, tenant in ipairs(redis.call('SMEMBERS', tenants_of(KEYS[1]))) do
+  local stream = stream_of(KEYS[1], tenant)
+  if #redis.call('XPENDING', stream, group, '-', '+', 1, ARGV[1]) == 0 then
+    redis.call('XGROUP', 'DELCONSUMER', stream, group, ARGV[1])
+  end
 end
-redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
-return 1

@@ -3,13 +3,12 @@
 -- the lane on the spot: there is nothing left that could be settled.
 --
 -- KEYS: 1 push, 2 lane
--- ARGV: 1 group, 2 entry id
+-- ARGV: 1 tenant, 2 entry id
 -- Returns: nil if the push is gone, else push document, state, withdrawn, attempts that count, device, unread or nil
 
 local push = redis.call('HMGET', KEYS[1], 'doc', 'state', 'withdrawn', 'counted', 'device', 'extension')
 if not push[1] then
-  redis.call('XACK', KEYS[2], ARGV[1], ARGV[2])
-  redis.call('XDEL', KEYS[2], ARGV[2])
+  leave(KEYS[2], ARGV[1], ARGV[2])
   return false
 end
 push[5] = redis.call('HGETALL', push[5])

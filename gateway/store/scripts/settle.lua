@@ -1,19 +1,18 @@
 #!lua flags=allow-oom
 -- The end of a lease: the push leaves the lane and, in the same step, its outcome is recorded, its next attempt is
--- scheduled, what follows it is queued, or it is put among the dead letters. XACK decides who is first: a push is
+-- scheduled, what follows it is queued, or it is put among the dead letters. The lease decides who is first: a push is
 -- settled once, also when two workers sent it. Works with a full memory, so that a full store can empty itself.
 --
 -- KEYS: 1 push, 2 lane, 3 later, 4 dead letters
--- ARGV: 1 group, 2 entry id, 3 push id, 4 prefix of push keys, 5 state, 6 now, 7 due, 8 attempt ('': nothing was sent),
+-- ARGV: 1 tenant, 2 entry id, 3 push id, 4 prefix of push keys, 5 state, 6 now, 7 due, 8 attempt ('': nothing was sent),
 --       9 counts (0/1), 10 without an answer (0/1), 11 member of the dead letters, 12 registered_at of the device ('': no
 --       change of it), 13.. fields and values of the device
 -- Returns: 1, or 0 if somebody else settled it
 
-local pending = redis.call('XPENDING', KEYS[2], ARGV[1], ARGV[2], ARGV[2], 1)[1]
-if redis.call('XACK', KEYS[2], ARGV[1], ARGV[2]) == 0 then
+local deliveries = leave(KEYS[2], ARGV[1], ARGV[2])
+if not deliveries then
   return 0
 end
-redis.call('XDEL', KEYS[2], ARGV[2])
 local push = redis.call('HMGET', KEYS[1], 'withdrawn', 'then', 'maybe', 'attempts', 'extension', 'device')
 local withdrawn, next_id, maybe, attempts, extension_key, device_key = unpack(push, 1, 6)
 if not extension_key then
@@ -26,7 +25,7 @@ if ARGV[8] ~= '' then
 end
 -- An attempt without an answer, or a lease that was another's before: whoever held it was killed, perhaps between
 -- sending and settling. A phone may have the push.
-if ARGV[10] == '1' or (pending and pending[4] > 1) then
+if ARGV[10] == '1' or deliveries > 1 then
   maybe = '1'
   redis.call('HSET', KEYS[1], 'maybe', '1')
 end

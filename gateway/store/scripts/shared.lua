@@ -7,10 +7,61 @@ local function next_rev(extension_key, now)
   redis.call('HSET', extension_key, 'rev', string.format('%.0f', rev))
 end
 
+-- A lane is one stream for each tenant, so that tenants take turns. The names that it consists of (the one place in Lua
+-- where names are made; `keys.py` says what each holds):
+local group = 'workers'
+local function stream_of(lane, tenant)
+  return lane .. ':s:' .. tenant
+end
+local function tenants_of(lane)
+  return lane .. ':tenants'
+end
+local function bell_of(lane)
+  return lane .. ':bell'
+end
+
+-- A push waits in its lane. A tenant with nothing there joins behind those that wait; the first of all rings the bell.
+local function enter(lane, tenant, push_id)
+  local stream = stream_of(lane, tenant)
+  redis.call('XADD', stream, '*', 'p', push_id)
+  if redis.call('XLEN', stream) == 1 then
+    if #redis.call('XINFO', 'GROUPS', stream) == 0 then
+      redis.call('XGROUP', 'CREATE', stream, group, '0')
+    end
+    redis.call('PERSIST', stream)
+    redis.call('SADD', tenants_of(lane), tenant)
+  end
+  if not redis.call('ZSCORE', lane, tenant) then
+    local last = redis.call('ZRANGE', lane, -1, -1, 'WITHSCORES')[2]
+    redis.call('ZADD', lane, (last or 0) + 1, tenant)
+    if not last then
+      redis.call('XADD', bell_of(lane), 'MAXLEN', 1, '*', 'b', '')
+    end
+  end
+end
+
+-- An entry leaves its lane: how often it was leased; false if somebody else took it out. The stream of a tenant that has
+-- no more goes by itself a while later: names of entries never repeat within the life of a lease.
+local function leave(lane, tenant, entry)
+  local stream = stream_of(lane, tenant)
+  local pending = redis.pcall('XPENDING', stream, group, entry, entry, 1)[1] -- an error: there is no such stream any more
+  if not pending then
+    return false
+  end
+  redis.call('XACK', stream, group, entry)
+  redis.call('XDEL', stream, entry)
+  if redis.call('XLEN', stream) == 0 then
+    redis.call('SREM', tenants_of(lane), tenant)
+    redis.call('PEXPIRE', stream, 600000)
+  end
+  return pending[4]
+end
+
 -- A stored push waits in its lane from now on.
 local function queue_push(push_key, push_id)
   redis.call('HSET', push_key, 'state', 'queued')
-  redis.call('XADD', redis.call('HGET', push_key, 'lane'), '*', 'p', push_id)
+  local push = redis.call('HMGET', push_key, 'lane', 'tenant')
+  enter(push[1], push[2], push_id)
 end
 
 -- What follows a push that became untrue, where a phone has that push, or may have it: the first of its successors
