@@ -191,17 +191,22 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> str:
 
 
 async def _work(services: Services, stop: asyncio.Event) -> None:
+    """Pushes and agent actions, side by side; neither goes on without the other. Raises what ended one of them."""
     consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    switch = AgentSwitch(
-        store=services.store, connectors=services.connectors, clock=services.clock, dice=_DICE.random
-    )
-    runner = AgentRunner(switch, holder=consumer)
-    switching = asyncio.create_task(runner.run(stop, drain_seconds=services.settings.server.drain_seconds))
+    switch = AgentSwitch(store=services.store, connectors=services.connectors, clock=services.clock, dice=_DICE.random)
+    agents = AgentRunner(switch, holder=consumer)
+    tasks = [
+        asyncio.create_task(Worker(services, consumer=consumer).run(stop)),
+        asyncio.create_task(agents.run(stop, drain_seconds=services.settings.server.drain_seconds)),
+    ]
     try:
-        await Worker(services, consumer=consumer).run(stop)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
-        await asyncio.gather(switching, return_exceptions=True)
+        endings = await asyncio.gather(*tasks, return_exceptions=True)
+    failures = [ending for ending in endings if isinstance(ending, BaseException)]
+    if failures:
+        raise RuntimeError(str(failures[0]) or type(failures[0]).__name__) from failures[0]
 
 
 async def _until(stop: asyncio.Event, worker: asyncio.Task[None] | None) -> None:
