@@ -1,5 +1,6 @@
 """What a provider's answer means, as a table: the anatomy that Apple's and Google's tables share."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -100,7 +101,7 @@ class Reading:
     sign: Sign
     step: Step = Step.NONE
     unlisted: str = ""
-    """The provider's own word when no row knows it: for the log, at most 60 harmless characters."""
+    """The provider's own word when no row knows it: for the log, as `harmless` lets it through."""
 
 
 def accepted(provider_id: str) -> Reading:
@@ -155,9 +156,16 @@ def indexed(rows: Iterable[Row]) -> Mapping[tuple[int, str], Row]:
     return table
 
 
+_WORD = re.compile(r"[A-Za-z]+([_-][A-Za-z]+){0,8}")
+_LONGEST_WORD = 48
+
+
 def harmless(said: str) -> str:
-    """At most 60 ASCII letters, digits, `_`, `-` and `.` of what a provider wrote."""
-    return "".join(char for char in said[:200] if char.isascii() and (char.isalnum() or char in "_-."))[:60]
+    """What a provider wrote, if it looks like one of its reasons: letters, and up to 48 characters.
+
+    Else "unreadable": something between may answer with anything, the token from the URL included.
+    """
+    return said if not said or (len(said) <= _LONGEST_WORD and _WORD.fullmatch(said)) else "unreadable"
 
 
 def retry_after_seconds(value: str | None, now: Millis) -> float | None:

@@ -285,7 +285,7 @@ async def test_neither_logs_nor_health_nor_outcomes_hold_a_token_a_number_or_a_u
                 assert token not in repr([logs, said])
     assert "+4915112345678" not in repr([logs, said])
     assert "https://" not in repr([logs, said])
-    assert any(entry.get("unlisted") == "Weirdreason" for entry in logs)
+    assert any(entry.get("unlisted") == "unreadable" for entry in logs)
 
 
 async def test_apps_with_unusable_files_do_not_open_and_each_problem_names_its_key(
