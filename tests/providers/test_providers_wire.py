@@ -132,7 +132,7 @@ OF_THE_WHOLE_CONNECTION: list[tuple[faults.What, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("what", "reasons"), OF_THE_WHOLE_CONNECTION, ids=lambda value: repr(value)[:60])
+@pytest.mark.parametrize(("what", "reasons"), OF_THE_WHOLE_CONNECTION, ids=lambda value: repr(sorted(value) if isinstance(value, set) else value)[:60])
 async def test_a_lost_connection_is_replaced_and_nothing_surely_unsent_is_called_unknown(
     ios: Rig, control: SimulatorControl, what: faults.What, reasons: set[str]
 ) -> None:
