@@ -6,14 +6,16 @@ from pathlib import Path
 import orjson
 from rich.table import Table
 
-from gateway.bootstrap import clock, open_services
+from gateway.bootstrap import assemble, clock
 from gateway.commands.printing import console, headline
 from gateway.domain.decision import Decision, Verdict
 from gateway.domain.errors import ConfigurationError, InvalidInput, MalformedInput, Problem
 from gateway.domain.event import PbxEvent
 from gateway.ingress import cloudevents
 from gateway.pipeline.preview import preview
+from gateway.pipeline.services import Role
 from gateway.settings import Settings, TenantSettings
+from gateway.store import open_store
 
 _STYLES = {Verdict.DECIDED: "bold", Verdict.WOULD_DECIDE: "yellow", Verdict.NOT_APPLICABLE: "dim", Verdict.PASSED: ""}
 
@@ -27,7 +29,8 @@ async def decide(settings: Settings, tenant_id: str, event_file: Path, *, as_jso
     if tenant is None:
         raise ConfigurationError(Problem(loc="--tenant", msg=f"{tenant_id} is not configured"))
     event = _read(event_file)
-    async with open_services(settings) as services:
+    async with open_store(settings.store, clock=clock) as store:
+        services = assemble(settings, store, {}, role=Role.API)  # asks neither providers nor a PBX for anything
         result = await preview(services.intake, settings, tenant, event, clock())
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(_document(result.decision), option=orjson.OPT_INDENT_2) + b"\n")

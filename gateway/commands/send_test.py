@@ -3,6 +3,7 @@
 from gateway.bootstrap import open_services
 from gateway.commands.printing import console
 from gateway.domain.errors import ConfigurationError, Problem
+from gateway.pipeline.services import Role
 from gateway.settings import Settings
 
 
@@ -15,7 +16,7 @@ async def send_test(settings: Settings, tenant_id: str, extension: str, device_i
     if tenant is None:
         raise ConfigurationError(Problem(loc="--tenant", msg=f"{tenant_id} is not configured"))
     out = console()
-    async with open_services(settings) as services:
+    async with open_services(settings, Role.API) as services:
         devices = await services.store.devices.list(tenant.id, extension)
         names = [device_id] if device_id is not None else [device.device_id for device in devices]
         if not names:

@@ -1,9 +1,9 @@
 """Takes, sends, renews, reclaims, moves what is due. Stop means: take no more, finish what was taken, then go."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import structlog
 
@@ -94,18 +94,22 @@ class Worker:
         return 0
 
     async def _take(self, lanes: tuple[Lane, ...], count: int, block_ms: int) -> int:
-        """Take pushes and begin to send them; returns how many.
+        """Take pushes and begin to send them; returns how many."""
+        return await self._begin(self._queue.take(self._consumer, lanes=lanes, count=count, block_ms=block_ms))
 
-        It has a task of its own, that no stop interrupts: what the store has handed out by then would be leased to
+    async def _begin(self, handing_out: Coroutine[Any, Any, list[Lease]]) -> int:
+        """Send what the store hands out; returns how many there were.
+
+        This has a task of its own, that no stop interrupts: what the store has handed out by then would be leased to
         nobody, and lie until the lease ends.
         """
-        task = asyncio.create_task(self._taken(lanes, count, block_ms))
+        task = asyncio.create_task(self._begun(handing_out))
         self._taking.add(task)
         task.add_done_callback(self._taking.discard)
         return await asyncio.shield(task)
 
-    async def _taken(self, lanes: tuple[Lane, ...], count: int, block_ms: int) -> int:
-        leases = await self._queue.take(self._consumer, lanes=lanes, count=count, block_ms=block_ms)
+    async def _begun(self, handing_out: Coroutine[Any, Any, list[Lease]]) -> int:
+        leases = await handing_out
         self._start(leases)
         return len(leases)
 
@@ -116,15 +120,17 @@ class Worker:
     async def _reclaim(self) -> float:
         """Take over what nobody has renewed: of workers that are gone, and of this one when an answer of the store was
         lost on its way. As long as there is more, without resting: a crash leaves hundreds."""
+        taken = await self._begin(self._abandoned())
+        if not taken:
+            return self._lease_seconds / 2
+        logger.info("leases reclaimed", count=taken)
+        return 0 if self._mail.has_room and self._ring.has_room else PAUSE_SECONDS
+
+    async def _abandoned(self) -> list[Lease]:
         idle = round(self._lease_seconds * 1000)
         leases = await self._queue.reclaim(self._consumer, min_idle_ms=idle, count=RECLAIM_LIMIT)
         mine = set(self._flying.values())
-        fresh = [lease for lease in leases if lease not in mine]
-        if not fresh:
-            return self._lease_seconds / 2
-        logger.info("leases reclaimed", count=len(fresh))
-        self._start(fresh)
-        return 0 if self._mail.has_room and self._ring.has_room else PAUSE_SECONDS
+        return [lease for lease in leases if lease not in mine]
 
     async def _renew(self) -> float:
         if self._flying:
