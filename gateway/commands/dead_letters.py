@@ -7,6 +7,7 @@ from rich.table import Table
 from gateway.bootstrap import clock
 from gateway.commands.printing import console
 from gateway.domain.event import Millis
+from gateway.pipeline.replay import NotReplayed, Replay, Replayed
 from gateway.settings import Settings
 from gateway.store import PushRecord, open_store
 
@@ -50,11 +51,16 @@ async def show(settings: Settings, push_id: str) -> bool:
 
 
 async def replay(settings: Settings, push_id: str) -> bool:
-    """Queue a dead letter again; False: none of that id, withdrawn, or past its deadline."""
+    """Queue a dead letter again, if its event would be told today; False: it is not, and the line printed says why."""
     async with open_store(settings.store, clock=clock) as store:
-        done = await store.dead_letters.replay(push_id, clock())
-    console().print("Queued again." if done else "Not replayed: no such dead letter, or it is no longer true.")
-    return done
+        outcome = await Replay(settings, store, clock).replay(push_id)
+    match outcome:
+        case Replayed():
+            console().print("Queued again.")
+            return True
+        case NotReplayed(why=why):
+            console().print(f"Not replayed: {why}", markup=False, highlight=False)
+            return False
 
 
 async def drop(settings: Settings, push_id: str) -> bool:

@@ -40,13 +40,15 @@ class DeadLetters:
         shard = await self._shard(push_id)
         return await self._record(shard, push_id) if shard is not None else None
 
-    async def replay(self, push_id: str, now: Millis) -> bool:
-        """Queue it again, with its attempts forgiven. False: no dead letter, past its deadline, or withdrawn."""
+    async def replay(self, push_id: str, now: Millis, *, rev: int | None = None) -> bool:
+        """Queue it again, with its attempts forgiven. False: no dead letter, past its deadline, withdrawn, or its
+        extension is no longer at `rev` (None: at any)."""
         shard = await self._shard(push_id)
         if shard is None:
             return False
         names = (shard.push(push_id), shard.dead)
-        return bool(await self._access.commands.call(REPLAY, names, push_id, now, self._access.retention))
+        expected = "" if rev is None else rev
+        return bool(await self._access.commands.call(REPLAY, names, push_id, now, self._access.retention, expected))
 
     async def drop(self, push_id: str) -> bool:
         """Give it up for good; the history keeps it for the retention. False: it is no dead letter."""

@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from gateway.domain.errors import NotFound
+from gateway.domain.errors import Conflict, NotFound
+from gateway.pipeline.replay import NotReplayed, Refusal, Replay, Replayed
 from gateway.web.keys import SERVICES
 from gateway.web.models_inbox import DeadLetterAnswer, DeadLetterListAnswer, DeadLetterQuery, ReplayedAnswer
 from gateway.web.requests import push_id_of, query
@@ -31,9 +32,13 @@ async def get_dead_letter(request: web.Request) -> web.Response:
 async def post_replay(request: web.Request) -> web.Response:
     """`POST /v1/dead-letters/{push_id}/replay`."""
     services, push_id = request.app[SERVICES], push_id_of(request)
-    if not await services.store.dead_letters.replay(push_id, services.clock()):
-        raise NotFound(_GONE)
-    return answer(ReplayedAnswer(push_id=push_id), 202)
+    match await Replay(services.settings, services.store, services.clock).replay(push_id):
+        case Replayed():
+            return answer(ReplayedAnswer(push_id=push_id), 202)
+        case NotReplayed(why=Refusal.NO_DEAD_LETTER):
+            raise NotFound(_GONE)
+        case NotReplayed(why=why):
+            raise Conflict(f"it would not be sent now: {why}")
 
 
 async def delete_dead_letter(request: web.Request) -> web.Response:

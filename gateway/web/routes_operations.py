@@ -38,9 +38,10 @@ ADMIN_ROUTES = (
         handler=dead_letters.post_replay,
         access=ADMIN,
         section=Section.ADMIN,
-        summary="Send it again",
+        summary="Send it again, if its event would be told today",
         answers={202: Answer(means="It is back in the queue.", model=ReplayedAnswer)},
         may_be_missing=True,
+        may_conflict=True,
     ),
     Route(
         method="DELETE",

@@ -97,9 +97,9 @@ async def test_erasing_leaves_nothing_and_says_what_went(web: Web) -> None:
     assert len((await inbox(web, other))["items"]) == 1
 
 
-async def dead_letter(web: Web) -> str:
+async def dead_letter(web: Web, extension: str = "") -> str:
     """A push that its provider refused."""
-    extension = new_extension()
+    extension = extension or new_extension()
     await web.register(extension)
     posted = (await web.post_event(event("call.missed", extension))).body
     sender, store = web.senders[IOS], web.services.store
@@ -128,6 +128,18 @@ async def test_operations_work_off_dead_letters(web: Web) -> None:
     assert b"+49151" not in listed.raw
     assert (again.status, again.body) == (202, {"push_id": replayed, "status": "queued"})
     assert gone.status == 204
+
+
+async def test_a_dead_letter_that_would_not_be_sent_now_is_409(web: Web) -> None:
+    extension = new_extension()
+    dead = await dead_letter(web, extension)
+    path = f"/v1/tenants/acme/extensions/{extension}/presence/settings/available"
+    assert (await web.ask("PATCH", path, {"accept_push_notifications": False})).status == 200
+
+    refused = await web.ask("POST", f"/v1/dead-letters/{dead}/replay", key=ADMIN_KEY)
+
+    assert (refused.status, refused.body["detail"]) == (409, "it would not be sent now: push_disabled")
+    assert (await web.ask("GET", f"/v1/dead-letters/{dead}", key=ADMIN_KEY)).status == 200
 
 
 async def test_dead_letters_are_read_in_pages(web: Web) -> None:
