@@ -109,10 +109,22 @@ def test_an_unreadable_body_of_apple_is_judged_by_its_status(status: int, outcom
     assert apple(status, body=body).outcome == outcome
 
 
-def test_an_unlisted_reason_of_apple_is_judged_by_its_status_and_kept_for_the_log() -> None:
-    reading = apple(403, "SomethingNew\r\n{}")
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("SomethingNew", "SomethingNew"),
+        ("SOMETHING_NEW", "SOMETHING_NEW"),
+        ("SomethingNew\r\n{}", "unreadable"),
+        ("6f1c0d0e5b1d5a43" * 4, "unreadable"),
+        ("+4915112345678", "unreadable"),
+        ("a" * 49, "unreadable"),
+        ("", ""),
+    ],
+)
+def test_an_unlisted_reason_of_apple_is_judged_by_its_status_and_kept_for_the_log(said: str, kept: str) -> None:
+    reading = apple(403, said)
 
-    assert (reading.outcome, reading.unlisted) == (AppTrouble(reason="http_403"), "SomethingNew")
+    assert (reading.outcome, reading.unlisted) == (AppTrouble(reason="http_403"), kept)
 
 
 def test_a_known_reason_under_another_status_does_not_delete_a_token() -> None:
