@@ -16,6 +16,7 @@ from aiohttp import web
 from gateway import __version__
 from gateway.connectors.opening import open_connectors
 from gateway.connectors.runner import AgentRunner
+from gateway.connectors.synchroniser import synchronisers
 from gateway.domain.errors import CannotServe
 from gateway.domain.event import Clock, Millis
 from gateway.pipeline.agent_switch import AgentSwitch
@@ -191,13 +192,15 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> str:
 
 
 async def _work(services: Services, stop: asyncio.Event) -> None:
-    """Pushes and agent actions, side by side; neither goes on without the other. Raises what ended one of them."""
+    """Pushes, agent actions and synchronisation, side by side; none goes on without the others. Raises what ended one
+    of them."""
     consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     switch = AgentSwitch(store=services.store, connectors=services.connectors, clock=services.clock, dice=_DICE.random)
     agents = AgentRunner(switch, holder=consumer)
     tasks = [
         asyncio.create_task(Worker(services, consumer=consumer).run(stop)),
         asyncio.create_task(agents.run(stop, drain_seconds=services.settings.server.drain_seconds)),
+        *(asyncio.create_task(one.run(stop)) for one in synchronisers(services, holder=consumer)),
     ]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

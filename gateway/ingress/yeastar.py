@@ -23,6 +23,8 @@ from gateway.ingress.yeastar_calls import call_status_changed, incoming_call_req
 from gateway.ingress.yeastar_envelope import Envelope, invalid, parse
 from gateway.ingress.yeastar_verdicts import agent_auto_pause, agent_ringing_timeout, call_end_details
 
+EXTENSION_CHANGED = 30022
+
 
 def read(body: bytes, *, timezone: ZoneInfo) -> tuple[PbxEvent, ...]:
     """What one webhook of a P-Series PBX says; () when it is of no concern here, as every unknown event id is.
@@ -43,6 +45,15 @@ def read(body: bytes, *, timezone: ZoneInfo) -> tuple[PbxEvent, ...]:
     events = reader(_message(value.get("msg")), envelope)
     # Two endpoints of one extension ring, or a call is listed twice: one event.
     return tuple({event.identity: event for event in events}.values())
+
+
+def extension_changed(body: bytes) -> str | None:
+    """The extension whose configuration changed at the PBX (Extension Information Updated, event 30022); None: this is
+    another event. Raises as `read`."""
+    value = strict_json.loads(body)
+    if not isinstance(value, dict) or _event_id(value.get("type")) != EXTENSION_CHANGED:
+        return None
+    return parse(models.ExtensionChanged, _message(value.get("msg"))).ext_number
 
 
 def _event_id(value: JsonValue) -> int:
@@ -106,7 +117,9 @@ _READERS: Mapping[int, _Reader] = MappingProxyType(
         30012: call_end_details,
         30014: _validated(models.CallMembers),  # does not say which member forwarded; 30012 brings the verdict
         30016: incoming_call_request,
-        30022: _validated(models.ExtensionChanged),  # does not say what changed
+        EXTENSION_CHANGED: _validated(
+            models.ExtensionChanged
+        ),  # does not say what changed: `extension_changed` leads to a reading
         30025: agent_auto_pause,
         30026: agent_ringing_timeout,
         30029: _validated(models.AgentStatus),  # the gateway sets agents' status and does not follow it

@@ -1,6 +1,7 @@
 """Presence, settings and profile set through the API: the same state that events from a PBX change."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,9 +17,10 @@ from gateway.domain.presence import (
     canonical_status,
 )
 from gateway.pipeline.agent_switch import orders_after
+from gateway.pipeline.pbx import connected_source
 from gateway.pipeline.turns import Turns
 from gateway.settings import TenantSettings
-from gateway.store import Store
+from gateway.store import Side, Store
 
 Value = TypeVar("Value")
 
@@ -61,7 +63,7 @@ class PresenceService:
             )
             orders = orders_after(tenant, state, presence, self.clock())
             saved = await self.store.extensions.save(state, presence=presence, agent_orders=orders)
-            return presence if saved else None
+            return await self._told(tenant, state, presence) if saved else None
 
         return await self._in_turn(tenant, extension, attempt)
 
@@ -80,7 +82,8 @@ class PresenceService:
         async def attempt() -> AnySettings | None:
             state = await self.read(tenant, extension)
             settings = change(state)
-            return settings if await self.store.extensions.save(state, settings=(status, settings)) else None
+            saved = await self.store.extensions.save(state, settings=(status, settings))
+            return await self._told(tenant, state, settings) if saved else None
 
         return await self._in_turn(tenant, extension, attempt)
 
@@ -97,9 +100,19 @@ class PresenceService:
             profile = change(state)
             if profile.mobile_number is None:
                 _refuse_orphaned_mobile_ring(state)
-            return profile if await self.store.extensions.save(state, profile=profile) else None
+            saved = await self.store.extensions.save(state, profile=profile)
+            return await self._told(tenant, state, profile) if saved else None
 
         return await self._in_turn(tenant, extension, attempt)
+
+    async def _told(self, tenant: TenantSettings, state: ExtensionState, value: Value) -> Value:
+        """The value, after whoever writes it to the PBX was told of the change."""
+        source = connected_source(tenant, state.profile)
+        if source is not None and source.connector is not None and source.connector.sync == "both":
+            # It is stored already; without this it is written by the next whole reading.
+            with suppress(StoreUnavailable):
+                await self.store.synchronised.ask(tenant.id, state.extension, source.name, Side.HERE)
+        return value
 
     async def _in_turn(
         self, tenant: TenantSettings, extension: str, attempt: Callable[[], Awaitable[Value | None]]

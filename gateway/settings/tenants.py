@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from gateway.domain.presence import STATUSES
 from gateway.domain.tenant_policy import TenantPolicy
 from gateway.ingress.signatures import standard_webhook_key
+from gateway.ingress.yeastar_settings import FIELDS as PRESENCE_FIELDS
 from gateway.settings.fields import Int, Name, Url, Zone
 from gateway.settings.reading import Place, Reading, Section, part, parts
 from gateway.settings.secret import Secret
@@ -107,10 +108,20 @@ class ConnectorSettings(Section):
     sync: Literal["off", "pull", "both"] = "off"
     """Whether presence settings are read from the PBX, and written to it."""
     sync_interval_seconds: Annotated[Int, Field(ge=10, le=86_400)] = 900
+    presence_fields: dict[str, str] | None = None
+    """The firmware's names in `presence_list`, by the names that `docs/pbx/yeastar.md` lists; None: they are those."""
     push_setting_field: str | None = None
     """The firmware's name of Accept Push Notifications in `presence_list`; not synchronised while unset."""
     secret: Secret | None = None
     """Signs the outbound webhook."""
+
+    @field_validator("presence_fields")
+    @classmethod
+    def _are_fields(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        unknown = sorted(set(value or ()) - PRESENCE_FIELDS)
+        if unknown:
+            raise ValueError(f"not synchronised: {', '.join(unknown)}")
+        return value
 
     @field_validator("secret")
     @classmethod

@@ -19,6 +19,7 @@ from gateway.store.results import (
 )
 from gateway.store.sealing import Sealed
 from gateway.store.store import Store, open_store, seal_tokens
+from gateway.store.synchronised import Rereading, Side
 
 __all__ = [
     "Acceptance",
@@ -33,7 +34,9 @@ __all__ = [
     "Place",
     "PushRecord",
     "Registered",
+    "Rereading",
     "Sealed",
+    "Side",
     "Stale",
     "Store",
     "StoreHealth",

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from gateway.store import codec
+from gateway.store import agent_actions, codec, synchronised
 from gateway.store.access import Access
-from gateway.store.agent_actions import forget
 from gateway.store.devices import release
 from gateway.store.keys import ExtensionKeys, ShardKeys, decoded
 from gateway.store.lua import ERASE
@@ -29,7 +28,8 @@ class Erasure:
         keys = self._access.layout.extension(tenant, extension)
         names = (keys.record, keys.device_ids, keys.inbox, keys.inbox_order)
         record, devices, items = await self._commands.call(ERASE, names, keys.device_prefix)
-        await forget(self._access, keys)
+        await agent_actions.forget(self._access, keys)
+        await synchronised.forget(self._access, keys)
         await self._release(tenant, extension, devices)
         events, pushes = await self._history(tenant, keys)
         pushes += await self._loose_pushes(keys)

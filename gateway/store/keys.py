@@ -97,6 +97,11 @@ class ExtensionKeys:
         return f"{self.shard.prefix}px:{self.place}"
 
     @property
+    def synchronised(self) -> str:
+        """Hash: fingerprints of what was last agreed with the PBX. Until erased."""
+        return f"{self.shard.prefix}sy:{self.place}"
+
+    @property
     def agent_lease(self) -> str:
         """String: which worker carries out the extension's agent orders. A minute."""
         return self.shard.agent_lease_prefix + self.place
@@ -190,6 +195,10 @@ class ShardKeys:
         """Start of every agent lease's key."""
         return f"{self.prefix}al:"
 
+    def rereadings(self, source: str) -> str:
+        """Sorted set: extensions whose settings changed, by when. Until they are read."""
+        return f"{self.prefix}rr:{encoded(source)}"
+
     def token(self, token: str) -> str:
         """String: owner of a token (by `token_digest`). Until its device is deleted, moved or erased."""
         return f"{self.prefix}t:{token}"
@@ -228,6 +237,11 @@ class Layout:
         """Name of a token's entry in the index of owners."""
         hashed = token_digest(provider, token)
         return self.shard("token", hashed).token(hashed)
+
+    def synchroniser(self, source: str) -> str:
+        """String: which process synchronises a source. Two minutes."""
+        shard = self.shard("source", source)
+        return f"{shard.prefix}sc:{encoded(source)}"
 
     def moves(self, tenant: str) -> str:
         """Name of a tenant's list of token moves."""

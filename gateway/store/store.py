@@ -31,6 +31,7 @@ from gateway.store.results import StoreHealth
 from gateway.store.sealing import Sealed, require_keys, seal_all
 from gateway.store.seals import Seals
 from gateway.store.setup import require_layout
+from gateway.store.synchronised import Synchronised
 
 HOUR_MS = 3_600_000
 CLUSTER_SHARDS = 16
@@ -51,6 +52,7 @@ class Store:
     dead_letters: DeadLetters
     deliveries: Deliveries
     agent_actions: AgentActions
+    synchronised: Synchronised
     _health: Health
 
     async def health(self) -> StoreHealth:
@@ -134,5 +136,6 @@ def _rooms(access: Access, clients: Clients) -> Store:
         dead_letters=DeadLetters(access),
         deliveries=Deliveries(access),
         agent_actions=AgentActions(access),
+        synchronised=Synchronised(access),
         _health=Health(clients.commands, access),
     )

@@ -8,7 +8,8 @@ from aiohttp import web
 from gateway.domain.errors import BadProof
 from gateway.domain.event import PbxEvent
 from gateway.ingress import yeastar
-from gateway.settings import SourceKind
+from gateway.settings import SourceKind, SourceSettings, TenantSettings
+from gateway.store import Side, Store
 from gateway.web.acceptance import accept_all, accept_one, arrival_of
 from gateway.web.events import accept_cloudevents
 from gateway.web.keys import SERVICES
@@ -32,6 +33,8 @@ async def post_hook(request: web.Request) -> web.Response:
         case SourceKind.YEASTAR:
             events = yeastar.read(body, timezone=ZoneInfo(source.timezone or tenant.timezone))
     events = tuple(_of_this_pbx(event, source.name) for event in events)
+    if not events:
+        await _note_change(services.store, tenant, source, body)
     match events:
         case ():
             return answer(IgnoredAnswer())
@@ -39,6 +42,14 @@ async def post_hook(request: web.Request) -> web.Response:
             return answer(await accept_one(services, arrival, event))
         case _:
             return answer(await accept_all(services, arrival, events))
+
+
+async def _note_change(store: Store, tenant: TenantSettings, source: SourceSettings, body: bytes) -> None:
+    """An extension's configuration changed at a PBX that is synchronised: it is read again."""
+    if source.connector is not None and source.connector.sync != "off":
+        extension = yeastar.extension_changed(body)
+        if extension is not None:
+            await store.synchronised.ask(tenant.id, extension, source.name, Side.PBX)
 
 
 def _of_this_pbx(event: PbxEvent, source: str) -> PbxEvent:

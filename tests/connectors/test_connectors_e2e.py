@@ -97,6 +97,31 @@ async def test_a_pbx_in_trouble_is_told_by_health_and_asked_again(gateway: Gatew
     assert "access_token" not in gateway.log
 
 
+async def test_settings_follow_the_pbx_at_once_and_the_pbx_follows_them(tmp_path: Path, pbx: YeastarPbx) -> None:
+    row = pbx.extensions[0]["presence_list"][1]
+    row["ring_timeout"] = 44
+    path = f"{PRESENCE}/settings/away"
+
+    async def timeout(gateway: Gateway) -> int:
+        return int((await gateway.request("GET", path)).body["ring_timeout_seconds"])
+
+    async with open_gateway(tmp_path, extra=connected(pbx, 'sync = "both"')) as gateway:
+
+        async def is_now(seconds: int) -> bool:
+            return await timeout(gateway) == seconds
+
+        await eventually(lambda: is_now(44))
+        row["ring_timeout"] = 45
+        answer = await branch(gateway, 30022, {"ext_number": "1001", "option": "UPDATE"})
+        assert (answer.status, answer.body) == (200, {"status": "ignored"})
+        await eventually(lambda: is_now(45))
+        await gateway.request("PATCH", path, {"ring_timeout_seconds": 46})
+        await eventually(lambda: row["ring_timeout"] == 46)
+        health = (await gateway.request("GET", "/health", key=ADMIN_KEY)).body["connectors"]["branch"]
+        assert health["last_error"] is None
+        assert health["next_sync_at"] > health["last_success_at"]
+
+
 async def test_orders_outlive_the_process(gateway: Gateway, pbx: YeastarPbx) -> None:
     pbx.fail("http500", only="agent/pause", times=100)
     await gateway.request("PUT", PRESENCE, {"status": "lunch_break"})

@@ -56,7 +56,17 @@ class Keyless:
         return ("acme",)
 
 
-ROOMS = ("extensions", "devices", "inbox", "journal", "queue", "dead_letters", "deliveries", "agent_actions")
+ROOMS = (
+    "extensions",
+    "devices",
+    "inbox",
+    "journal",
+    "queue",
+    "dead_letters",
+    "deliveries",
+    "agent_actions",
+    "synchronised",
+)
 
 
 def store_that_is_away() -> Store:

@@ -28,6 +28,25 @@ class Asked:
     body: Any = None
 
 
+def presence_list(**changes: dict[str, Any]) -> list[dict[str, Any]]:
+    """The portal's own default for the six statuses; `changes` by Yeastar's word for a status."""
+    words = ("available", "away", "business_trip", "do_not_disturb", "launch", "off_work")
+    return [{**_default_presence(word), **changes.get(word, {})} for word in words]
+
+
+def _default_presence(word: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"status": word, "information": "", "ring_timeout": 30, "enb_ring_mobile": 0}
+    for way in ("in", "ex"):
+        for when in ("always", "no_answer", "busy"):
+            on = when != "always"
+            row |= {f"enb_{way}_{when}_forward": int(on), f"{way}_{when}_forward_dest": "ext_vm" if on else ""}
+            row |= {f"{way}_{when}_forward_{part}": "" for part in ("value", "prefix", "num")}
+    for stage in (1, 2):
+        for end in ("endpoints", "mobile_client", "desktop_client", "web_client"):
+            row[f"enb_ring{stage}_{end}"] = int(stage == 1)
+    return row | {"mobile_prefix": "", "mobile_number": "", "dynamic_agent_action": "no_action", "vm_greeting": ""}
+
+
 class Fault:
     """What goes wrong instead of an answer. `only` names the interface; '': any."""
 
@@ -58,7 +77,14 @@ class YeastarPbx:
 
     def add_extension(self, number: str, **fields: Any) -> dict[str, Any]:
         """An extension; `fields` add to its row."""
-        row = {"id": next(self._ids), "number": number, "presence_status": "available", "mobile_number": "", **fields}
+        row = {
+            "id": next(self._ids),
+            "number": number,
+            "presence_status": "available",
+            "mobile_number": "",
+            "presence_list": presence_list(),
+            **fields,
+        }
         self.extensions.append(row)
         return row
 
@@ -90,6 +116,9 @@ class YeastarPbx:
         app.router.add_post(base + "refresh_token", self._refresh_token)
         app.router.add_get(base + "del_token", self._del_token)
         app.router.add_get(base + "extension/list", self._extension_list)
+        app.router.add_get(base + "extension/get", self._extension_get)
+        app.router.add_get(base + "extension/query", self._extension_query)
+        app.router.add_post(base + "extension/update", self._extension_update)
         app.router.add_get(base + "queue/list", self._queue_list)
         app.router.add_get(base + "agent/login", self._agent_login)
         app.router.add_get(base + "agent/pause", self._agent_pause)
@@ -177,6 +206,32 @@ class YeastarPbx:
 
     async def _queue_list(self, request: web.Request) -> web.Response:
         return self._list(request, self.queues)
+
+    async def _extension_get(self, request: web.Request) -> web.Response:
+        found = [row for row in self.extensions if str(row["id"]) == request.query.get("id")]
+        return succeeded(data=found[0]) if found else refused(NOT_FOUND, "DATA NOT FOUND")
+
+    async def _extension_query(self, request: web.Request) -> web.Response:
+        ids = request.query.get("ids", "").split(",")
+        if not all(one.isdecimal() for one in ids):
+            return refused(BAD_PARAMETER, "PARAMETER ERROR")
+        return succeeded(data=[row for row in self.extensions if str(row["id"]) in ids])
+
+    async def _extension_update(self, request: web.Request) -> web.Response:
+        """Only what is sent changes; of a `presence_list` entry too. An unknown field is an error of the sender."""
+        body = await request.json()
+        row = next((one for one in self.extensions if one["id"] == body.get("id")), None)
+        if row is None:
+            return refused(NOT_FOUND, "DATA NOT FOUND")
+        entries = {entry["status"]: entry for entry in row.get("presence_list", ())}
+        sent = body.get("presence_list", [])
+        known = all(set(entry) <= set(entries.get(entry.get("status"), ())) for entry in sent)
+        if not known or set(body) - set(row):
+            return refused(BAD_PARAMETER, "PARAMETER ERROR")
+        for entry in sent:
+            entries[entry["status"]].update(entry)
+        row.update({name: value for name, value in body.items() if name != "presence_list"})
+        return succeeded(id=row["id"])
 
     def _list(self, request: web.Request, rows: list[dict[str, Any]]) -> web.Response:
         page, size = int(request.query.get("page", "1")), int(request.query.get("page_size", "10"))
