@@ -18,6 +18,7 @@ from gateway.web.access import (
 )
 from gateway.web.models import ProblemAnswer
 from gateway.web.problems import CONTENT_TYPE
+from gateway.web.requests import DEVICE_ID, EVENT_ID, EXTENSION, PUSH_ID
 from gateway.web.route import JSON, Answer, Route
 from gateway.web.routes import ROUTES
 
@@ -34,6 +35,13 @@ _PARAMETERS = {
     "event_id": "As the answer to the event named it.",
     "push_id": "UUID of the push.",
     "source": "Name of the source.",
+}
+
+_PATTERNS: dict[str, JsonObject] = {
+    "extension": {"pattern": EXTENSION.pattern},
+    "device_id": {"pattern": f"^{DEVICE_ID.pattern}$"},
+    "event_id": {"pattern": f"^{EVENT_ID.pattern}$"},
+    "push_id": {"pattern": f"^{PUSH_ID.pattern}$"},
 }
 
 _SECURITY_SCHEMES: JsonObject = {
@@ -180,7 +188,7 @@ def _path_parameters(route: Route) -> Iterator[JsonObject]:
             "in": "path",
             "required": True,
             "description": _PARAMETERS[name],
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "minLength": 1} | _PATTERNS.get(name, {}),
         }
 
 

@@ -96,6 +96,14 @@ async def test_a_wrong_signature_is_not_mended_by_a_good_key(web: Web) -> None:
     assert (await web.ask("POST", TENANT_ROUTE, raw=body, headers=headers)).status == 401
 
 
+@pytest.mark.parametrize("given", ["", "wrong"])
+@pytest.mark.parametrize("source", ["hq", "crm"])
+async def test_a_wrong_signature_of_a_yeastar_pbx_is_not_mended_either(web: Web, source: str, given: str) -> None:
+    reply = await web.ask("POST", f"/hooks/{source}", {"type": 1, "msg": {}}, headers={"X-Signature": given})
+
+    assert reply.status == 401
+
+
 async def test_one_of_two_secrets_is_enough_while_they_are_rotated(web: Web) -> None:
     document, old = event("call.missed", new_extension()), "whsec_b2xkLXNlY3JldC1vZi1hY21lLWdvaW5nLWF3YXk="
 
