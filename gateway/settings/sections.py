@@ -110,12 +110,22 @@ class StoreSettings(Section):
     journal_retention_hours: Annotated[Int, Field(ge=1, le=8784)] = 168
     shards: Annotated[Int, Field(ge=1, le=256)] | None = None
     """None: 16 on a cluster, else 1."""
+    wait_replicas: Annotated[Int, Field(ge=0, le=10)] = 0
+    """Replicas that have to have every write before it is acknowledged; not of an embedded store or a cluster."""
     max_queue_depth: Annotated[Int, Field(ge=1)] = 1_000_000
     """Waiting pushes beyond which events are refused with 503."""
     max_memory_bytes: Annotated[Int, Field(ge=0)] = 0
     """Store memory beyond which events are refused with 503; 0: no limit of ours."""
     token_keys: tuple[TokenKey, ...] = ()
     """The first seals device tokens, all open them; (): tokens are kept as they are."""
+
+    @field_validator("wait_replicas")
+    @classmethod
+    def _has_replicas(cls, value: int, info: ValidationInfo) -> int:
+        url = info.data.get("url", "")
+        if value and (url.startswith(EMBEDDED) or "+cluster:" in url):
+            raise ValueError("an embedded store has no replicas, and a cluster's cannot be waited for")
+        return value
 
     @field_validator("token_keys")
     @classmethod

@@ -21,6 +21,10 @@ Argument: TypeAlias = str | bytes | int
 Command: TypeAlias = tuple[Argument, ...]
 
 
+WAIT_MS = 1000
+"""How long replicas may take to say that they have a batch; well within `ANSWER_SECONDS`."""
+
+
 class Exchange(Protocol):
     """Sends batches."""
 
@@ -34,8 +38,9 @@ class Exchange(Protocol):
 class SingleServer:
     """Batches for one server, standalone or behind Sentinel."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, *, wait_replicas: int = 0) -> None:
         self._pool: Any = client.connection_pool
+        self._wait_replicas = wait_replicas
 
     async def send(self, commands: Sequence[Command]) -> list[Any]:
         """As `Exchange.send`. The commands run in one transaction; where one of them is refused beforehand (memory
@@ -49,6 +54,17 @@ class SingleServer:
         return await self._converse(commands)
 
     async def _converse(self, commands: Sequence[Command]) -> list[Any]:
+        """Raises `ResponseError` (NOREPLICAS) when fewer replicas than asked for say in time that they have it."""
+        if not self._wait_replicas:
+            return await self._ask(commands)
+        *replies, acknowledged = await self._ask([*commands, ("WAIT", self._wait_replicas, WAIT_MS)])
+        if isinstance(acknowledged, Exception):
+            raise acknowledged
+        if acknowledged < self._wait_replicas:
+            raise exceptions.ResponseError("NOREPLICAS too few replicas have acknowledged the write")
+        return replies
+
+    async def _ask(self, commands: Sequence[Command]) -> list[Any]:
         connection = await self._pool.get_connection()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

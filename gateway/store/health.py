@@ -8,10 +8,11 @@ from typing import Any
 from redis import exceptions
 from redis.asyncio import RedisCluster
 
-from gateway.domain.errors import StoreUnavailable
+from gateway.domain.errors import ConfigurationError, StoreUnavailable
 from gateway.store.access import Access
 from gateway.store.connection import Client
 from gateway.store.results import StoreHealth
+from gateway.store.setup import require_layout
 from gateway.store.unavailable import CLIENT_ERRORS, translated
 
 ANSWER_SECONDS = 2.0
@@ -27,13 +28,17 @@ class Health:
         self._access = access
 
     async def check(self) -> StoreHealth:
-        """One write to every shard, and what the server says of itself. Never raises."""
+        """One write to every shard, the layout (that of an emptied store is written anew), and what the server says of
+        itself. Never raises."""
         started = time.perf_counter()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._probe()
+                await require_layout(self._access.commands, self._access.layout)
                 latency = (time.perf_counter() - started) * 1000
                 return await self._described(latency)
+        except ConfigurationError as error:
+            return StoreHealth(ok=False, detail="; ".join(problem.msg for problem in error.problems))
         except (StoreUnavailable, *CLIENT_ERRORS) as error:
             why = translated(error)
             detail = str(why) if isinstance(why, StoreUnavailable) else "the store answers with an error"

@@ -86,7 +86,7 @@ async def _opened(
     async with AsyncExitStack() as stack:
         target = await _target(settings, stack)
         clients = await stack.enter_async_context(open_clients(target))
-        batch = Batch(_exchange(clients))
+        batch = Batch(_exchange(clients, settings.wait_replicas))
         stack.push_async_callback(batch.close)
         shards = settings.shards or (CLUSTER_SHARDS if target.kind == "cluster" else 1)
         retention, seals = settings.journal_retention_hours * HOUR_MS, Seals(settings.token_keys)
@@ -119,9 +119,11 @@ async def _patiently(access: Access, seconds: float) -> None:
         await asyncio.sleep(0.1)
 
 
-def _exchange(clients: Clients) -> Exchange:
+def _exchange(clients: Clients, wait_replicas: int) -> Exchange:
     client = clients.commands
-    return Cluster(client) if isinstance(client, RedisCluster) else SingleServer(client)
+    if isinstance(client, RedisCluster):
+        return Cluster(client)
+    return SingleServer(client, wait_replicas=wait_replicas)
 
 
 def _rooms(access: Access, clients: Clients) -> Store:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +66,14 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def start(self) -> None:
-        """Start it, or start it again."""
-        self.process = _spawn(self.kind, self.directory, self.port)
+    def start(self, *more: str, patient: bool = True) -> None:
+        """Start it, or start it again, with `more` lines of configuration; patient: until it is ready."""
+        self.process = _spawn(self.kind, self.directory, self.port, more=more, patient=patient)
+
+    @property
+    def append_only_file(self) -> Path:
+        """The file that writes go to now."""
+        return max((self.directory / "appendonlydir").glob("*.incr.aof"))
 
 
 @contextmanager
@@ -84,13 +89,23 @@ def running_server(kind: str, *, port: int = 0) -> Iterator[Server]:
             server.kill()
 
 
-def _spawn(kind: str, directory: Path, port: int) -> subprocess.Popen[bytes]:
+def _spawn(
+    kind: str, directory: Path, port: int, *, more: tuple[str, ...] = (), patient: bool = True
+) -> subprocess.Popen[bytes]:
     config = directory / "conf"
     wanted = server_config(directory=directory, socket=directory / "s", fsync="everysec")
-    config.write_text(wanted.replace("port 0", f"bind 127.0.0.1\nport {port}"))
+    config.write_text("\n".join([wanted.replace("port 0", f"bind 127.0.0.1\nport {port}"), *more, ""]))
     with (directory / "log").open("ab") as log:
-        process = subprocess.Popen([binary(kind), config], stdout=log, stderr=log, start_new_session=True)
-    _until_ready(Redis(unix_socket_path=str(directory / "s")))
+        process = subprocess.Popen(
+            # A file that may not grow is an error, and no signal: as on a full disk.
+            [binary(kind), config],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            restore_signals=False,
+        )
+    if patient:
+        _until_ready(Redis(unix_socket_path=str(directory / "s")))
     return process
 
 
@@ -190,3 +205,62 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelPair:
+    """A primary, its replica, and a Sentinel that puts one in the other's place."""
+
+    url: str
+    primary: Server
+    replica: Server
+
+
+@contextmanager
+def running_sentinel_pair() -> Iterator[SentinelPair]:
+    """Two servers and a quick Sentinel; gone afterwards."""
+    ports = (free_port(), free_port())
+    with (
+        running_server("redis", port=ports[0]) as primary,
+        running_server("redis", port=ports[1]) as replica,
+        tempfile.TemporaryDirectory(prefix="sentinel") as folder,
+    ):
+        with replica.client() as client:
+            client.execute_command("REPLICAOF", "127.0.0.1", ports[0])
+        _until(lambda: _link(replica) == "up")
+        process, port = _spawn_sentinel(Path(folder), ports[0])
+        try:
+            with Redis(port=port, protocol=2) as client:
+                _until_ready(client)
+                _until(lambda: b"slaves=1" in _raw(client, "INFO", "sentinel"))
+            yield SentinelPair(f"redis+sentinel://127.0.0.1:{port}/pbx", primary, replica)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _spawn_sentinel(directory: Path, primary: int) -> tuple[subprocess.Popen[bytes], int]:
+    port = free_port()
+    lines = (
+        f"port {port}",
+        "bind 127.0.0.1",
+        f"sentinel monitor pbx 127.0.0.1 {primary} 1",
+        "sentinel down-after-milliseconds pbx 500",
+        "sentinel failover-timeout pbx 3000",
+    )
+    config = directory / "sentinel.conf"
+    config.write_text("\n".join(lines) + "\n")
+    words = [str(binary("redis")), str(config), "--sentinel"]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True), port
+
+
+def _link(replica: Server) -> str:
+    with replica.client() as client:
+        return str(client.info("replication")["master_link_status"])
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + DEADLINE_SECONDS
+    while not holds():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)

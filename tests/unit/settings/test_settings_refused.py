@@ -29,6 +29,8 @@ def house(tmp_path: Path) -> Path:
         ('[store]\nurl = "redis://h:x1"', "store.url", "not a store URL"),
         ("[store]\nurl = 3", "store.url", "a secret is a string"),
         ('[store]\nfsync = "no"', "store.fsync", "'always' or 'everysec'"),
+        ("[store]\nwait_replicas = 1", "store.wait_replicas", "has no replicas"),
+        ('[store]\nurl = "redis+cluster://h"\nwait_replicas = 1', "store.wait_replicas", "cannot be waited for"),
         ('[log]\nlevel = "loud"', "log.level", "'debug', 'info', 'warning' or 'error'"),
         ('[admin]\napi_keys = [{ name = "a b", key = "0123456789abcdef" }]', "admin.api_keys.0.name", "match pattern"),
         ('[admin]\napi_keys = [{ name = "ops", key = "0123456789abcde" }]', "admin.api_keys.0.key", "at least 16"),
