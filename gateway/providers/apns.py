@@ -54,23 +54,23 @@ class ApnsChannel:
             return Delivered(reading=Reading(outcome=Refused(reason="no_voip_token"), sign=Sign.NEUTRAL))
         message = build(push, device, topic=self._topic, privacy=privacy)
         url = self._url + quote(address.reveal(), safe="")
-        still = partial(self._in_time, push)
+        seconds_left = partial(self._seconds_left, push)
         proof = self._header()
-        exchange = await self._post(url, message, proof, still)
+        exchange = await self._post(url, message, proof, seconds_left)
         delivered = self._understood(exchange)
         if isinstance(exchange, Answered) and self._may_repeat(delivered.reading.step, exchange, proof):
-            delivered = self._understood(await self._post(url, message, self._header(), still))
+            delivered = self._understood(await self._post(url, message, self._header(), seconds_left))
         return delivered
 
-    def _in_time(self, push: Push) -> bool:
-        return self._clock() <= push.deadline
+    def _seconds_left(self, push: Push) -> float:
+        return (push.deadline - self._clock()) / 1000
 
-    async def _post(self, url: str, message: ApnsMessage, proof: str, still: Callable[[], bool]) -> Exchange:
+    async def _post(self, url: str, message: ApnsMessage, proof: str, seconds_left: Callable[[], float]) -> Exchange:
         headers = {name: value for name, value in message.headers.items() if name not in _UNINDEXED}
         if proof:
             headers["authorization"] = proof
         unindexed = {name: value for name, value in message.headers.items() if name in _UNINDEXED}
-        return await self._wire.post(url, headers, message.body, unindexed=unindexed, still=still)
+        return await self._wire.post(url, headers, message.body, unindexed=unindexed, seconds_left=seconds_left)
 
     def _understood(self, exchange: Exchange) -> Delivered:
         if not isinstance(exchange, Answered):

@@ -1,6 +1,7 @@
 """Google: one push as one request to FCM's HTTP v1 API."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -62,7 +63,10 @@ class FcmChannel:
         message: dict[str, Any] = build(push, device, privacy=privacy, now=self._clock()).message
         body = orjson.dumps({"message": {**message, device.target.value: address.reveal()}})
         headers = {"authorization": token.header, "content-type": "application/json"}
-        return await self._wire.post(self._url, headers, body, still=lambda: self._clock() <= push.deadline)
+        return await self._wire.post(self._url, headers, body, seconds_left=partial(self._seconds_left, push))
+
+    def _seconds_left(self, push: Push) -> float:
+        return (push.deadline - self._clock()) / 1000
 
     def _understood(self, exchange: Exchange) -> Delivered:
         if not isinstance(exchange, Answered):

@@ -5,9 +5,11 @@ To replace it: this file, `wire_client.py` and `wire_errors.py`.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import cycle
 from typing import Final, TypeAlias
 
@@ -26,6 +28,9 @@ MAX_BODY_BYTES: Final = 16_384
 """More of an answer's body is not read."""
 GRACE_SECONDS: Final = 0.1
 """Between closing the clients and the end of the loop: without it the interpreter may abort on exit."""
+
+ANSWER_AFTER_SECONDS: Final = 0.25
+"""How long after its deadline the answer to a push is still awaited."""
 
 _log = structlog.get_logger(__name__)
 
@@ -58,7 +63,12 @@ class _Posting:
     headers: Mapping[str, str]
     body: bytes
     unindexed: Mapping[str, str]
-    still: Callable[[], bool]
+    seconds_left: Callable[[], float]
+
+    def patience(self, settings: WireSettings) -> float:
+        """Seconds that the request may take: what waits longer inside the client, behind the provider's stream limit or
+        its window, would be sent after its deadline. An answer may come a little later than that."""
+        return min(settings.request_seconds, self.seconds_left() + ANSWER_AFTER_SECONDS)
 
 
 class Wire:
@@ -76,15 +86,15 @@ class Wire:
         body: bytes,
         *,
         unindexed: Mapping[str, str] | None = None,
-        still: Callable[[], bool] = lambda: True,
+        seconds_left: Callable[[], float] = lambda: math.inf,
     ) -> Exchange:
         """Send one request and wait for its end. Never raises for trouble of network or provider.
 
         `unindexed`: more headers, which differ with every request and are kept out of the peer's small HPACK table.
-        `still`: whether it is still to be sent, asked after each wait at the gate.
+        `seconds_left`: how long it may still be sent, asked after each wait at the gate.
         Cancelling the caller does not call the request back: it may still be processed.
         """
-        posting = _Posting(url, headers, body, unindexed or {}, still)
+        posting = _Posting(url, headers, body, unindexed or {}, seconds_left)
         exchange = await self._line().post(posting)
         if isinstance(exchange, NotSent) and exchange.reason in _ONCE_MORE:
             return await self._line().post(posting)
@@ -152,11 +162,11 @@ class _Line:
             return NotSent(reason=given.trouble.value)
         client = self.client
         how, trouble = Leaving.UNDECIDED, Trouble.HELD_BACK
-        if not posting.still():
+        if posting.seconds_left() <= 0:
             self._gate.leave(given, how)
             return NotSent(reason=Trouble.TOO_LATE.value)
         try:
-            exchange = await _exchange(client, posting, self._settings.keep_headers)
+            exchange = await _exchange(client, posting, self._settings)
             how, trouble = self._leaving(exchange)
         finally:
             self._gate.leave(given, how, trouble)
@@ -202,9 +212,10 @@ class _Line:
             self.renew("timeouts")
 
 
-async def _exchange(client: Client, posting: _Posting, keep: tuple[str, ...]) -> Exchange:
+async def _exchange(client: Client, posting: _Posting, settings: WireSettings) -> Exchange:
+    patience, keep = posting.patience(settings), settings.keep_headers
     try:
-        request = _request(client, posting)
+        request = _request(client, posting, patience)
     except ValueError:
         return NotSent(reason=Trouble.UNSENDABLE.value)
     status: int | None = None
@@ -217,11 +228,17 @@ async def _exchange(client: Client, posting: _Posting, keep: tuple[str, ...]) ->
     except PyreqwestError as error:
         if status is not None:  # the answer is known, only its body broke off
             return Answered(status=status, headers=kept, body=b"", client=client)
-        return classify(error)
+        return _not_in_time(classify(error)) if patience < settings.request_seconds else classify(error)
 
 
-def _request(client: Client, posting: _Posting) -> StreamRequest:
-    builder = client.post(posting.url).headers(posting.headers)
+def _not_in_time(exchange: NotSent | Unknown) -> NotSent | Unknown:
+    """Our own haste says nothing about the provider."""
+    hasty = exchange.reason in (Trouble.TIMEOUT, Trouble.CONNECT_TIMEOUT)
+    return replace(exchange, reason=Trouble.TOO_LATE.value) if hasty else exchange
+
+
+def _request(client: Client, posting: _Posting, patience: float) -> StreamRequest:
+    builder = client.post(posting.url).headers(posting.headers).timeout(timedelta(seconds=patience))
     for name, value in posting.unindexed.items():
         builder = builder.header(name, value, is_sensitive=True)
     return builder.body_bytes(posting.body).build_streamed()

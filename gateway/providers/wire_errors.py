@@ -23,7 +23,8 @@ class Trouble(StrEnum):
     UNSENDABLE = "unsendable"
     """Not sent: no URL or header can be made of it."""
     TOO_LATE = "too_late"
-    """Not sent: its deadline passed while it waited for a connection or an access token."""
+    """Its deadline passed while it waited: for a connection or an access token (surely not sent), or inside the client,
+    for a stream of the provider's or for its answer (unknown)."""
     DNS_FAILED = "dns_failed"
     """Not sent: the host's name has no address."""
     CONNECT_TIMEOUT = "connect_timeout"
