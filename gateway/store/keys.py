@@ -176,6 +176,11 @@ class ShardKeys:
         return f"{self.prefix}later"
 
     @property
+    def clock(self) -> str:
+        """String: the time when due pushes were last looked for, to about ten seconds. For ever."""
+        return f"{self.prefix}clock"
+
+    @property
     def dead(self) -> str:
         """Sorted set of `<time of death>|<push id>`: dead letters, until replayed or dropped."""
         return f"{self.prefix}dead"

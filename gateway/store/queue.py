@@ -101,10 +101,13 @@ class Queue:
         return bool(reply)
 
     async def move_due(self, now: Millis, limit: int = 200) -> int:
-        """Put pushes whose time has come into their lanes; at most `limit` of each shard. Returns how many."""
+        """Put pushes whose time has come into their lanes; at most `limit` of each shard. Returns how many.
+
+        A clock that is put back by more than a minute takes the waiting pushes with it.
+        """
         moved = await asyncio.gather(
             *(
-                self._access.commands.call(DUE, (shard.later,), now, limit, shard.push_prefix)
+                self._access.commands.call(DUE, (shard.later, shard.clock), now, limit, shard.push_prefix)
                 for shard in self._access.layout.shards
             )
         )
