@@ -23,6 +23,7 @@ from gateway.pipeline.agent_switch import AgentSwitch
 from gateway.pipeline.capacity import Capacity
 from gateway.pipeline.delivery import Delivery
 from gateway.pipeline.diagnosis import Diagnosis
+from gateway.pipeline.ending import end
 from gateway.pipeline.ids import ulid
 from gateway.pipeline.inbox import InboxService
 from gateway.pipeline.intake import Intake
@@ -176,8 +177,7 @@ async def _watched(services: Services) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> str:

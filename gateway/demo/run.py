@@ -15,6 +15,7 @@ from gateway.bootstrap import serve, stop_on_signals
 from gateway.demo.scene import TENANT, Keys, write_configuration
 from gateway.demo.stage import Row, Stage
 from gateway.domain.errors import CannotServe
+from gateway.pipeline.ending import end
 from gateway.settings import load_settings
 from gateway.simulator.process import SimulatorFailed, SimulatorProcess, start_simulator
 from gateway.telemetry.logs import configure_logs
@@ -69,9 +70,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Value]) -> Valu
         await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
         return working.result() if working.done() else None
     finally:
-        for task in (working, stopped):
-            task.cancel()
-        await asyncio.gather(working, stopped, return_exceptions=True)
+        await end([working, stopped])
 
 
 @asynccontextmanager

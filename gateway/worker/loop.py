@@ -9,6 +9,7 @@ import structlog
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.push import Lane
+from gateway.pipeline.ending import end
 from gateway.pipeline.services import Services
 from gateway.store import Lease
 from gateway.worker.slots import Slots
@@ -55,10 +56,11 @@ class Worker:
             await _until(stop, [*turns, renewing])
         finally:
             try:
-                await _end(turns)
+                await end(turns)
                 await self._drain()
             finally:
-                await _end([renewing, *self._taking, *self._flying])
+                await end([renewing, *self._taking])
+                await end(self._flying)
             await self._leave()
 
     def _task(self, turn: Turn) -> asyncio.Task[None]:
@@ -184,10 +186,3 @@ async def _until(stop: asyncio.Event, turns: list[asyncio.Task[None]]) -> None:
         if task in done:
             cause = None if task.cancelled() else task.exception()
             raise RuntimeError(f"{task.get_name().strip('_')} has ended") from cause
-
-
-async def _end(tasks: Iterable[asyncio.Task[None] | asyncio.Task[int]]) -> None:
-    ending = list(tasks)
-    for task in ending:
-        task.cancel()
-    await asyncio.gather(*ending, return_exceptions=True)

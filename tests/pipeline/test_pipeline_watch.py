@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.event import EventKind
 from gateway.domain.outcome import Refused
+from gateway.pipeline.ending import end
 from gateway.pipeline.watch import look, watch
 from gateway.providers import SenderHealth
 from gateway.settings import AppSettings, Settings
@@ -25,8 +26,7 @@ async def watched(pipeline: Pipeline) -> AsyncIterator[asyncio.Task[None]]:
     try:
         yield task
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
 
 
 def gauges(pipeline: Pipeline) -> dict[str, float]:
@@ -93,6 +93,31 @@ async def test_the_watch_outlives_an_outage_of_the_store(pipeline: Pipeline, ser
         await pipeline.accept()
         await until(_told(pipeline, 'queue_depth{lane="alert"}', 1))
         assert not task.done()
+
+
+async def test_the_watch_can_be_ended_at_any_moment(pipeline: Pipeline) -> None:
+    for moment in range(100):
+        task = asyncio.create_task(watch(pipeline.services, interval_seconds=0.001))
+        await asyncio.sleep(moment * 0.000_1)
+        async with asyncio.timeout(10):
+            await end([task])
+        assert task.done()
+
+
+async def test_a_task_that_swallows_a_cancellation_is_ended_all_the_same() -> None:
+    async def deaf() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    tasks = [asyncio.create_task(work()) for work in (deaf, deaf, broken)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await end(tasks)
+    assert [task.cancelled() for task in tasks] == [True, True, False]
 
 
 class Odd(ScriptedSender):

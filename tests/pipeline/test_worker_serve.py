@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -73,8 +74,10 @@ async def serving(settings: Settings, role: Role = Role.ALL) -> AsyncIterator[tu
     stop = asyncio.Event()
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(settings, role, stop=stop, on_ready=ready.set_result))
+    either: list[asyncio.Future[Any]] = [ready, task]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     try:
-        yield await ready, stop
+        yield ready.result(), stop
     finally:
         stop.set()
         await task
