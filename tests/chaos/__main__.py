@@ -2,11 +2,13 @@
 
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -19,6 +21,7 @@ from tests.chaos.run import Progress as HowFar
 from tests.chaos.run import Result, run
 
 RESULTS = Path("var/chaos")
+Value = TypeVar("Value")
 
 
 def main(
@@ -73,7 +76,15 @@ def _watched(options: Options, console: Console, *, loud: bool) -> Result:
             if loud:
                 print(f"{time.monotonic() - started:8.2f} s {progress.kills:5}  {progress.what}", flush=True)
 
-        return asyncio.run(run(options, tell))
+        return asyncio.run(_until_stopped(run(options, tell)))
+
+
+async def _until_stopped(work: Coroutine[Any, Any, Value]) -> Value:
+    """SIGTERM ends it as Ctrl-C does: with nothing left behind."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work
 
 
 if __name__ == "__main__":

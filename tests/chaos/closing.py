@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import aiohttp
 from redis.exceptions import RedisError
 
 from gateway.simulator.views import Phone as PhoneView
@@ -16,6 +15,7 @@ from tests.chaos.cast import Group
 from tests.chaos.disasters import REFUSAL
 from tests.chaos.havoc import Havoc
 from tests.chaos.ledger import InboxLine, JournalEvent, JournalPush, Ledger, Place, Screen, Shown
+from tests.chaos.patience import insist
 from tests.chaos.processes import unexpected_errors
 from tests.chaos.stage import Stage
 
@@ -23,7 +23,6 @@ SETTLED_SECONDS = 2.0
 """Nothing waits and nothing comes over the wire for so long: quiet."""
 AT_ONCE = 24
 INBOX_PAGES = 5
-_ASK_SECONDS = 60.0
 Say = Callable[[str], None]
 
 
@@ -48,8 +47,11 @@ async def quiet(stage: Stage, say: Say) -> tuple[dict[str, int], float]:
 
 
 async def _waiting(stage: Stage) -> dict[str, int]:
+    """How many pushes wait: by lane, those that are being sent included, and `later`."""
     try:
-        return await stores.waiting(stage.store)
+        health = await _Api(stage).ask("/health", key=stage.keys.admin)
+        lanes = {lane: int(one["depth"]) for lane, one in health["queue"].items()}
+        return {**lanes, "later": await stores.waiting_for_their_time(stage.store)}
     except (RedisError, OSError):
         return {"a store that does not answer": 1}
 
@@ -64,7 +66,7 @@ async def ledger(stage: Stage, havoc: Havoc, waiting: Mapping[str, int], say: Sa
     inboxes = dict(zip(places, await _all(api.inbox(place) for place in places), strict=True))
     journal = await api.journal(event_ids, say)
     letters = await api.ask("/v1/dead-letters?limit=200", key=stage.keys.admin)
-    screens = {phone.token: _screen(phone) for phone in await stage.control.phones()}
+    screens = {phone.token: _screen(phone) for phone in await insist(stage.control.phones)}
     return Ledger(
         posted=posted,
         journal={entry.event_id: entry for entry in journal if entry is not None},
@@ -140,19 +142,16 @@ class _Api:
 
     async def ask(self, path: str, *, key: str) -> Any:
         """The answer; None: there is no such thing."""
-        end = time.monotonic() + _ASK_SECONDS
-        while True:
-            try:
-                headers = {"Authorization": f"Bearer {key}"}
-                async with self._stage.session.get(self._stage.api.url + path, headers=headers) as answer:
-                    if answer.status == 404:
-                        return None
-                    answer.raise_for_status()
-                    return await answer.json()
-            except (aiohttp.ClientError, TimeoutError):
-                if time.monotonic() > end:
-                    raise
-            await asyncio.sleep(0.2)
+
+        async def get() -> Any:
+            headers = {"Authorization": f"Bearer {key}"}
+            async with self._stage.session.get(self._stage.api.url + path, headers=headers) as answer:
+                if answer.status == 404:
+                    return None
+                answer.raise_for_status()
+                return await answer.json()
+
+        return await insist(get)
 
 
 def _entry(tenant: str, document: dict[str, Any]) -> JournalEvent:

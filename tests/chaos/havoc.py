@@ -12,6 +12,7 @@ from gateway.simulator.faults import Answer
 from tests.chaos import stores
 from tests.chaos.configuration import CONCURRENCY
 from tests.chaos.disasters import Disaster, Freeze, Kill, Move, Phone, Refuse, Revoke, Script, Step, Target
+from tests.chaos.patience import insist
 from tests.chaos.stage import Stage
 
 _WORKERS = (Target.WORKER_1, Target.WORKER_2)
@@ -55,7 +56,7 @@ class Havoc:
                 await self._stage.phones.refuse(index)
             case Revoke():
                 self.done["revocations"] += 1
-                await self._stage.control.revoke_oauth_tokens()
+                await insist(self._stage.control.revoke_oauth_tokens)
             case Move(index=index):
                 self.done["phones that changed hands"] += 1
                 await self._stage.phones.move(index)
@@ -64,7 +65,7 @@ class Havoc:
         """Everything that was begun passes; the providers are well again."""
         while self._tasks:
             await asyncio.wait(list(self._tasks))
-        await self._stage.control.clear_faults()
+        await insist(self._stage.control.clear_faults)
         await self._stage.phones.calm()
 
     async def _kill(self, kill: Kill) -> None:
@@ -105,12 +106,15 @@ class Havoc:
         self.done["faults of providers"] += 1
         breaks_connections = not isinstance(script.fault.what, Answer)
         self.repeats_allowed += 2 * CONCURRENCY if breaks_connections else script.repeats
-        fault_id = await self._stage.control.add_fault(script.fault)
+        fault_id = await insist(lambda: self._stage.control.add_fault(script.fault))
         if script.milliseconds is not None:
             self._later(self._unscripted(fault_id, script.milliseconds / 1000))
 
     async def _unscripted(self, fault_id: int, seconds: float) -> None:
         await asyncio.sleep(seconds)
+        await insist(lambda: self._end_fault(fault_id))
+
+    async def _end_fault(self, fault_id: int) -> None:
         async with self._stage.session.delete(f"{self._stage.simulator.control_url}/faults/{fault_id}"):
             pass  # 404: cleared meanwhile
 

@@ -16,10 +16,10 @@ from tests.chaos.cast import ANDROID, IOS, Cast, Group
 from tests.chaos.configuration import Keys
 from tests.chaos.disasters import REFUSAL
 from tests.chaos.ledger import Place, Registration
+from tests.chaos.patience import insist
 from tests.chaos.pbx import now
 
 IPHONE, ANDROID_PHONE = "iphone", "android"
-REGISTER_SECONDS = 120.0
 
 
 @dataclass(slots=True)
@@ -77,7 +77,8 @@ class Phones:
         if self._flaky:
             phone = self._flaky[index % len(self._flaky)]
             self.disturbed.add(phone.token)
-            await self.control.add_fault(Fault(what=REFUSAL, match=Match(token=phone.token), count=1))
+            refusal = Fault(what=REFUSAL, match=Match(token=phone.token), count=1)
+            await insist(lambda: self.control.add_fault(refusal))
 
     async def move(self, index: int) -> None:
         """A nomad's Android phone is taken over by the next extension's user."""
@@ -103,7 +104,7 @@ class Phones:
         phone = self._flaky[number]
         self.disturbed.add(phone.token)
         provider = Provider.APNS if phone.voip else Provider.FCM
-        await self.control.set_phone(phone.token, provider=provider, state=state)
+        await insist(lambda: self.control.set_phone(phone.token, provider=provider, state=state))
         await asyncio.sleep(seconds)
         if state in (PhoneState.UNREGISTERED, PhoneState.EXPIRED):
             fresh = self._apple_token() if phone.voip else self._google_token()
@@ -111,7 +112,7 @@ class Phones:
             self.disturbed.add(fresh)
             await self._register(self._flaky[number])
         else:
-            await self.control.set_phone(phone.token, state=PhoneState.OK)
+            await insist(lambda: self.control.set_phone(phone.token, state=PhoneState.OK))
         self._busy.discard(number)
 
     async def _moved(self, number: int) -> None:
@@ -139,19 +140,12 @@ class Phones:
         place = phone.place
         path = f"/v1/tenants/{place.tenant}/extensions/{place.extension}/devices/{phone.device_id}"
         headers = {"Authorization": f"Bearer {self.keys.api[place.tenant]}"}
-        end = asyncio.get_running_loop().time() + REGISTER_SECONDS
-        while True:
-            try:
-                async with self.session.put(self.url + path, json=_document(phone), headers=headers) as answer:
-                    if answer.status in (200, 201):
-                        return
-                    if answer.status < 500:
-                        raise RuntimeError(f"{path}: {answer.status} {await answer.text()}")
-            except (aiohttp.ClientError, OSError, TimeoutError):
-                pass
-            if asyncio.get_running_loop().time() > end:
-                raise TimeoutError(f"{path}: not registered within {REGISTER_SECONDS} s")
-            await asyncio.sleep(0.3)
+
+        async def put() -> None:
+            async with self.session.put(self.url + path, json=_document(phone), headers=headers) as answer:
+                answer.raise_for_status()
+
+        await insist(put)
 
     def _apple_token(self) -> str:
         return self.rng.randbytes(32).hex()

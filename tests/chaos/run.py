@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.chaos import closing, stores
+from tests.chaos import closing
 from tests.chaos.accountant import Judgement, judge
 from tests.chaos.disasters import Kill, steps
 from tests.chaos.havoc import Havoc
@@ -112,7 +112,7 @@ async def _chaos(stage: Stage, havoc: Havoc, said: Callable[..., None]) -> None:
 
 
 async def _server(stage: Stage) -> str:
-    client: Any = stores_client(stage)
+    client: Any = stage.store.client()
     try:
         info = await client.info("server")
     finally:
@@ -120,12 +120,6 @@ async def _server(stage: Stage) -> str:
     if "valkey_version" in info:
         return f"Valkey {info['valkey_version']}"
     return f"Redis {info['redis_version']}"
-
-
-def stores_client(stage: Stage) -> Any:
-    """A connection to the store."""
-    store: stores.ChaosStore = stage.store
-    return store.client()
 
 
 def _machine(server: str) -> dict[str, Any]:

@@ -134,39 +134,22 @@ async def end(store: ChaosStore) -> None:
         await asyncio.sleep(0.02)
 
 
-async def waiting(store: ChaosStore) -> dict[str, int]:
-    """How many pushes wait: by lane, leased ones included, and `later`."""
-    shard = Layout(1).shards[0]
+async def waiting_for_their_time(store: ChaosStore) -> int:
+    """How many pushes wait for their second ring stage or their next attempt."""
     client: Any = store.client()
     try:
-        counts = {name.rpartition(":")[2]: await _entries(client, name) for name in shard.lanes}
-        counts["later"] = int(await client.zcard(shard.later))
-        return counts
-    finally:
-        await client.aclose()
-
-
-async def _entries(client: Any, lane: str) -> int:
-    tenants = await client.smembers(f"{lane}:tenants")
-    return sum([int(await client.xlen(f"{lane}:s:{tenant.decode()}")) for tenant in tenants])
-
-
-async def longest_wait(store: ChaosStore) -> float:
-    """Seconds until the last of those that wait for their time is due; 0: none waits."""
-    client: Any = store.client()
-    try:
-        last = await client.zrange(Layout(1).shards[0].later, -1, -1, withscores=True)
-        return max(0.0, float(last[0][1]) / 1000 - time.time()) if last else 0.0
+        return int(await client.zcard(Layout(1).shards[0].later))
     finally:
         await client.aclose()
 
 
 def _servers(directory: Path) -> Iterator[int]:
+    names = (os.fsencode(directory.absolute()), os.fsencode(socket_path(directory.absolute())))
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 line = (entry / "cmdline").read_bytes()
-                if b"valkey" in line and os.fsencode(directory) in line and alive(int(entry.name)):
+                if b"valkey" in line and any(name in line for name in names) and alive(int(entry.name)):
                     yield int(entry.name)
 
 

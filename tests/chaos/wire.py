@@ -1,16 +1,14 @@
 """Reads on, while a run lasts, what came to the providers."""
 
 import asyncio
-import contextlib
 from typing import Any
-
-import aiohttp
 
 from gateway.domain.device import Provider
 from gateway.domain.push import PushKind
 from gateway.simulator.control_client import SimulatorControl
 from gateway.simulator.views import Fate, ReceivedPush
 from tests.chaos.ledger import Place, WirePush
+from tests.chaos.patience import insist
 
 POLL_SECONDS = 0.4
 PAGE = 1000
@@ -23,6 +21,7 @@ class Wire:
     def __init__(self, control: SimulatorControl) -> None:
         self._control = control
         self._after = 0
+        self._reading = asyncio.Lock()
         self.pushes: list[WirePush] = []
         self.lost = 0
         """Pushes that left the simulator's memory before they were read; has to stay 0."""
@@ -30,15 +29,18 @@ class Wire:
     async def follow(self) -> None:
         """Read on until cancelled."""
         while True:
-            with contextlib.suppress(aiohttp.ClientError, TimeoutError):  # it is busy; nothing is lost by asking again
-                await self.read_on()
+            await self.read_on()
             await asyncio.sleep(POLL_SECONDS)
 
     async def read_on(self) -> int:
         """Read what is new; how many there were."""
+        async with self._reading:
+            return await self._read_pages()
+
+    async def _read_pages(self) -> int:
         count = 0
         while True:
-            page = await self._control.pushes(after=self._after, limit=PAGE)
+            page = await insist(lambda: self._control.pushes(after=self._after, limit=PAGE))
             self.lost += page.lost
             self.pushes += [wire_push(push) for push in page.items]
             self._after = page.next
