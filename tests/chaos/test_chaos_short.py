@@ -15,7 +15,7 @@ async def test_kills_of_every_process_lose_nothing_and_double_nothing(tmp_path: 
     options = Options(
         directory=tmp_path,
         kills=10,
-        seed="short",
+        seed="short 4",
         cast=CAST,
         harshness=MILD,
         events_per_second=30.0,
