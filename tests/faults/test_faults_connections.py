@@ -1,8 +1,6 @@
 """The connection fails with many pushes on it: all of them arrive, each phone shows its own once, and what was surely
 not processed is not called unknown."""
 
-import asyncio
-import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -17,7 +15,6 @@ from gateway.providers.circuit import CircuitLimits
 from gateway.simulator import faults
 from gateway.simulator.process import SimulatorProcess
 from gateway.store import PushRecord
-from tests.support.facts import CALLER
 from tests.support.provider_rig import within
 from tests.support.servers import Server
 from tests.support.store import until
@@ -135,27 +132,6 @@ async def test_a_stream_limit_that_rises_and_falls_while_busy_loses_nothing(line
     assert set(troubles(records)) <= {("not_sent", "refused_stream"), ("not_sent", "busy"), ("not_sent", "goaway")}
     received = Counter(one.push_id for one in (await line.control.pushes(limit=2000)).items if one.status == 200)
     assert {received[record.push.push_id] for record in records} == {1}
-
-
-async def test_five_hundred_large_pushes_in_flight_fit_through_windows_of_64_kib(line: Whole) -> None:
-    extensions = await line.register_many(500)
-    caller = replace(CALLER, name="Wolfeschlegelsteinhausenbergerdorff " * 40)
-    await line.ends(await line.missed(extensions[0]))
-    slow = await line.control.script(faults.Answer(), provider="apns", count=None, delay_ms=300)
-
-    with within(8):
-        receipts = await asyncio.gather(*(line.missed(extension, caller=caller) for extension in extensions))
-        records = await line.all_end(receipts)
-
-    hits = {one.id: one.hits for one in await line.control.faults()}[slow]
-    await line.control.clear_faults()
-    assert hits == 500
-    assert troubles(records) == {}
-    stats = await line.control.stats()
-    assert stats.violations == {}
-    assert stats.max_open_streams > 200
-    payloads = [one.payload for one in (await line.control.pushes(limit=5000)).items]
-    assert sum(len(json.dumps(payload)) for payload in payloads[-500:]) > 4 * 65_535
 
 
 async def test_a_connection_that_is_lost_costs_no_push_its_deadline(line: Whole) -> None:

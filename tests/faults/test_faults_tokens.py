@@ -159,7 +159,7 @@ def _reason(state: PhoneState) -> str:
 
 DEVICES = ("one", "two")
 TOKENS = 10
-ROUNDS = 16
+ROUNDS = 12
 ON_ITS_WAY: Millis = 1_500
 """Between loading a push and its arrival at the provider; a repeat comes later than that."""
 
@@ -248,7 +248,7 @@ async def test_tokens_change_hands_with_pushes_in_flight_and_nobody_gets_what_is
 
     arrived = [one for one in (await whole.control.pushes(after=after, limit=20_000)).items if one.status == 200]
     arrived = [one for one in arrived if one.payload["pbx"]["event_id"] in told]
-    assert len(arrived) > 50
+    assert len(arrived) > 30
     for one in arrived:
         extension, event_id = one.payload["pbx"]["extension"], one.payload["pbx"]["event_id"]
         assert registrar.had(one.token, extension, told[event_id], one.at), one

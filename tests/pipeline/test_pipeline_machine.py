@@ -42,7 +42,7 @@ STORIES = (
 """Which events a call has: each arrives at any time, or never, or many times."""
 GATEWAYS = 3
 HOUR = 3600
-EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "40"))
 Value = TypeVar("Value")
 
 

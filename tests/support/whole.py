@@ -198,11 +198,13 @@ async def open_whole(
     options: ProviderOptions = OPTIONS,
     clock: TestClock | None = None,
     workers: int = 1,
+    concurrency: int = 600,
     reset: bool = True,
 ) -> AsyncIterator[Whole]:
     """The product over an empty store and, unless told otherwise, a reset simulator. `ios`, `android`: other settings
     of the two apps."""
-    settings = settings_of(store_url, (ios_app(simulator, **(ios or {})), android_app(simulator, **(android or {}))))
+    apps = (ios_app(simulator, **(ios or {})), android_app(simulator, **(android or {})))
+    settings = settings_of(store_url, apps, concurrency=concurrency)
     clock = clock or RealClock()
     async with simulator.control() as control:
         if reset:
