@@ -25,7 +25,7 @@ logger = structlog.get_logger(__name__)
 
 MOST_READINGS = 50
 """How often an event is decided anew because other processes kept changing its extension meanwhile."""
-MOST_AT_ONCE = 64
+MOST_AT_ONCE = 32
 """Events, of all tenants, that speak with the store. Measured: more of them are not faster, and each waits longer."""
 
 

@@ -1,4 +1,5 @@
-"""How fast the store is: `python -m tests.bench.bench_store [--seconds 5] [--callers 200] [--fsync always]`.
+"""How fast the store is: `python -m tests.bench.bench_store [--seconds 5] [--callers 200] [--fsync always]
+[--tenants 1]`.
 
 One process on the embedded store: accepting (load, decide nothing, accept with one push) by many callers at once, then
 delivering (take, load, settle) what was accepted. Prints operations per second and latencies.
@@ -41,13 +42,14 @@ async def compose(number: int) -> None:
     a_record(event_id, extension=str(number), identity=event_id, pushes=(push,))
 
 
-async def accept(store: Store, number: int) -> None:
-    """One event as intake stores it."""
+async def accept(store: Store, number: int, tenants: int) -> None:
+    """One event as intake stores it, of each tenant in turn."""
+    tenant = f"{TENANT}-{number % tenants}"
     extension = str(number % EXTENSIONS)
     event_id = new_event_id(clock())
     call_id = f"call-{event_id}"
-    push = a_push(event_id, extension=extension, call_id=call_id)
-    state = await store.extensions.load(TENANT, extension, call_id)
+    push = a_push(event_id, tenant=tenant, extension=extension, call_id=call_id)
+    state = await store.extensions.load(tenant, extension, call_id)
     noted = CallPush(push_id=push.push_id, device_id=push.device_id, kind=push.kind)
     effects = Effects(
         call=CallState(call_id=call_id, pushes=(noted,)),
@@ -55,7 +57,7 @@ async def accept(store: Store, number: int) -> None:
         inbox_add=InboxItem(event_id=event_id, kind=InboxKind.CALL_MISSED, occurred_at=clock(), call_id=call_id),
         pushes=(push,),
     )
-    record = a_record(event_id, extension=extension, call_id=call_id, identity=event_id, pushes=(push,))
+    record = a_record(event_id, tenant=tenant, extension=extension, call_id=call_id, identity=event_id, pushes=(push,))
     assert await store.extensions.accept(state, record, effects) == Stored()
 
 
@@ -130,7 +132,9 @@ async def main(options: argparse.Namespace) -> None:
             )
             for callers in (1, options.callers):
                 cpu = Cpu(folder)
-                count, took = await repeat(options.seconds, callers, lambda number: accept(store, number))
+                count, took = await repeat(
+                    options.seconds, callers, lambda number: accept(store, number, options.tenants)
+                )
                 told(f"load + accept, {callers} at once", count, options.seconds, took, cpu)
             cpu = Cpu(folder)
             count, took = await repeat(options.seconds, options.callers, lambda number: load(store, number))
@@ -154,4 +158,5 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--callers", type=int, default=200)
     parser.add_argument("--fsync", choices=("always", "everysec"), default="always")
+    parser.add_argument("--tenants", type=int, default=1)
     uvloop.run(main(parser.parse_args()))
