@@ -1,6 +1,6 @@
 # Every target does its own set-up. PYTHON=/path/to/python3 chooses the interpreter (3.11 or later).
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock bench clean runtime development
+.PHONY: help demo test check lock bench fuzz audit clean runtime development
 
 BIN := .venv/bin
 COMPILE := uv pip compile pyproject.toml
@@ -26,6 +26,14 @@ bench: development ## how many events and pushes a second
 	@set -e; for file in tests/bench/bench_*.py; do \
 		module=$$(basename $$file .py); echo "== $$module"; $(BIN)/python -m tests.bench.$$module; \
 	done
+
+fuzz: development ## random requests against the API and random bytes against each dialect, SECONDS=60 each
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3.0,<4" || true
+	@$(BIN)/python -m tests.fuzz $(or $(SECONDS),60)
+
+audit: ## known vulnerabilities of what requirements.lock installs (needs pip-audit, and the network)
+	@command -v pip-audit >/dev/null || { echo "pip-audit is needed: pipx install pip-audit" >&2; exit 1; }
+	@pip-audit --require-hashes --disable-pip --requirement requirements.lock
 
 lock: ## resolve the dependencies anew into both locks (needs uv)
 	@command -v uv >/dev/null || { echo "uv is needed: https://docs.astral.sh/uv/" >&2; exit 1; }

@@ -63,7 +63,17 @@ def test_every_dependency_of_the_project_is_in_its_lock(lock: str, wanted: list[
 
 def test_make_lists_every_target_that_a_person_calls() -> None:
     shown = subprocess.run(["make", "--silent"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert re.findall(r"(?m)^  make (\w+)", shown) == ["help", "demo", "test", "check", "bench", "lock", "clean"]
+    assert re.findall(r"(?m)^  make (\w+)", shown) == [
+        "help",
+        "demo",
+        "test",
+        "check",
+        "bench",
+        "fuzz",
+        "audit",
+        "lock",
+        "clean",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,6 +87,8 @@ def test_make_lists_every_target_that_a_person_calls() -> None:
         ),
         ("check", r"\.ci/tests$"),
         ("bench", r"-m tests\.bench\.\$module;"),
+        ("fuzz", r"\.venv/bin/python -m tests\.fuzz 60$"),
+        ("audit", r"pip-audit --require-hashes --disable-pip --requirement requirements\.lock$"),
     ],
 )
 def test_a_target_does_what_it_says(target: str, line: str) -> None:
