@@ -34,8 +34,7 @@ def session_server() -> Iterator[Server]:
 @pytest.fixture
 def server(session_server: Server) -> Server:
     """An empty server."""
-    with session_server.client() as client:
-        client.flushall()
+    session_server.empty()
     return session_server
 
 

@@ -25,9 +25,7 @@ def session_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture
 def server(session_server: Server) -> Server:
     """An empty server."""
-    with session_server.client() as client:
-        client.flushall()
-        client.script_flush()
+    session_server.empty()
     return session_server
 
 

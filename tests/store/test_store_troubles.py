@@ -52,6 +52,7 @@ async def test_a_torn_last_write_costs_nothing_but_itself(
     frail_server: Server, frail_store: Store, clock: TestClock
 ) -> None:
     pushes = await queue(frail_store, clock, 20)
+    frail_server.write_out()
     frail_server.kill()
     file = frail_server.append_only_file
     file.write_bytes(file.read_bytes()[:-7])
@@ -63,6 +64,7 @@ async def test_a_torn_last_write_costs_nothing_but_itself(
 
 async def test_a_torn_write_is_whole_or_not_at_all(frail_server: Server, frail_store: Store, clock: TestClock) -> None:
     await queue(frail_store, clock, 3)
+    frail_server.write_out()
     frail_server.kill()
     written = frail_server.append_only_file.read_bytes()
     for cut in (100, 400, 700):
@@ -111,6 +113,7 @@ async def test_a_full_disk_is_told_and_passes(frail_server: Server, frail_store:
     await until(lambda: healthy(frail_store))
     pushes += await queue(frail_store, clock, 1)
     assert {lease.push_id for lease in await take_all(frail_store)} >= set(pushes)
+    frail_server.write_out()
     frail_server.kill()
     frail_server.start()
     assert len(await frail_store.queue.reclaim("other", min_idle_ms=0, count=1000)) >= len(pushes)
@@ -128,6 +131,7 @@ async def test_a_store_that_loads_for_long_is_told_and_waited_for(
             return not client.info("persistence")["aof_rewrite_in_progress"]
 
         await until(written)
+    frail_server.write_out()
     frail_server.kill()
     frail_server.start("key-load-delay 500", "loading-process-events-interval-bytes 1024", patient=False)
 
