@@ -138,8 +138,9 @@ class EmbeddedServer:
         while loop.time() < end:
             if await self._answers():
                 return
-            if self._process is not None and self._process.poll() is not None:
+            if self._process is not None and (self._process.poll() or 0) > 0:
                 raise _unusable(self._directory, f"its server does not start: {self._last_words()}")
+            # one that was killed or told to go is no fault of the directory's: it is started again
             await self._start_if_none()
             await asyncio.sleep(0.02)
         raise StoreUnavailable("the embedded store does not get ready")

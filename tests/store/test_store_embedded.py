@@ -231,6 +231,25 @@ async def test_a_server_that_does_not_start_says_why(broken_directory: Path, clo
             pass
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_server_that_is_killed_while_it_starts_is_started_again(
+    directory: Path, clock: TestClock, number: signal.Signals
+) -> None:
+    async def killed() -> bool:
+        found = servers_of(directory)
+        for line in found:
+            os.kill(int(line.split()[0]), number)
+        return bool(found)
+
+    async def opened() -> None:
+        async with open_store(settings(url(directory)), clock=clock) as store:
+            await until(lambda: healthy(store))
+
+    opening = asyncio.create_task(opened())
+    await until(killed)
+    await opening
+
+
 async def test_an_extension_is_the_same_after_a_restart(directory: Path, clock: TestClock) -> None:
     async with open_store(settings(url(directory)), clock=clock) as store:
         await store_event(store, Effects(), a_record(new_event_id(clock())))
