@@ -32,6 +32,7 @@ async def watch(services: Services, *, interval_seconds: float = INTERVAL_SECOND
 async def look(services: Services) -> None:
     """One look."""
     now = services.clock()
+    services.metrics.tasks.set(len(asyncio.all_tasks()))
     _look_at_senders(services, now)
     depths = await services.store.queue.depth()
     for lane, depth in depths.items():

@@ -63,6 +63,7 @@ class Metrics:
     def _open_gauges(self) -> None:
         self.queue_depth = self._gauge("queue_depth", "Pushes waiting or being sent.", "lane")
         self.queue_oldest_seconds = self._gauge("queue_oldest_seconds", "Age of the oldest push in the queue.", "lane")
+        self.tasks = self._gauge("tasks", "Tasks of this process's event loop: requests, pushes and what runs beside.")
         self.dead_letters = self._gauge("dead_letters", "Pushes that were given up and wait for a person.")
         self.provider_up = self._gauge(
             "provider_up",
