@@ -2,13 +2,11 @@
 
 import asyncio
 import shutil
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -19,9 +17,9 @@ from tests.chaos.disasters import Harshness, steps
 from tests.chaos.options import Options
 from tests.chaos.run import Progress as HowFar
 from tests.chaos.run import Result, run
+from tests.chaos.stopping import until_stopped
 
 RESULTS = Path("var/chaos")
-Value = TypeVar("Value")
 
 
 def main(
@@ -30,7 +28,7 @@ def main(
     seed: Annotated[str, typer.Option(help="Load and disasters are drawn from it.")] = "1",
     store: Annotated[Literal["embedded", "redis"], typer.Option(help="Embedded Valkey, or redis-server.")] = "embedded",
     fsync: Annotated[Literal["always", "everysec"], typer.Option(help="Of the store.")] = "always",
-    rate: Annotated[float, typer.Option(help="Events a second.", min=0.1)] = 60.0,
+    rate: Annotated[float, typer.Option(help="Events a second.", min=0.1)] = 40.0,
     plan: Annotated[bool, typer.Option("--plan", help="Print the disasters in their order, and do nothing.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the run's files also when all is well.")] = False,
     loud: Annotated[bool, typer.Option("--loud", help="Print every disaster as it happens.")] = False,
@@ -76,15 +74,7 @@ def _watched(options: Options, console: Console, *, loud: bool) -> Result:
             if loud:
                 print(f"{time.monotonic() - started:8.2f} s {progress.kills:5}  {progress.what}", flush=True)
 
-        return asyncio.run(_until_stopped(run(options, tell)))
-
-
-async def _until_stopped(work: Coroutine[Any, Any, Value]) -> Value:
-    """SIGTERM ends it as Ctrl-C does: with nothing left behind."""
-    task = asyncio.current_task()
-    if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await work
+        return asyncio.run(until_stopped(run(options, tell)))
 
 
 if __name__ == "__main__":

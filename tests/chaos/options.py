@@ -17,7 +17,7 @@ class Options:
     seed: str = "1"
     store: Literal["embedded", "redis"] = "embedded"
     fsync: Literal["always", "everysec"] = "always"
-    events_per_second: float = 60.0
+    events_per_second: float = 40.0
     lease_seconds: float = 3.0
     patience_seconds: float = 120.0
     """A PBX repeats an event for so long."""

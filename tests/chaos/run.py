@@ -77,7 +77,7 @@ async def run(options: Options, tell: Tell = lambda progress: None) -> Result:
             await gateway.until_ready()
         waiting, quiet_seconds = await closing.quiet(stage, said)
         book = await closing.ledger(stage, havoc, waiting, said)
-        server = await _server(stage)
+        machine = await machine_of(stage)
     said("judging")
     return Result(
         options=options,
@@ -89,7 +89,7 @@ async def run(options: Options, tell: Tell = lambda progress: None) -> Result:
         actions=tuple(havoc.actions),
         answers=dict(sorted(stage.pbx.answers.items())),
         starts={gateway.name: gateway.starts for gateway in stage.gateways.values()},
-        machine=_machine(server),
+        machine=machine,
     )
 
 
@@ -111,21 +111,17 @@ async def _chaos(stage: Stage, havoc: Havoc, said: Callable[..., None]) -> None:
     await havoc.end()
 
 
-async def _server(stage: Stage) -> str:
+async def machine_of(stage: Stage) -> dict[str, Any]:
+    """Where and with what it ran."""
     client: Any = stage.store.client()
     try:
         info = await client.info("server")
     finally:
         await client.aclose()
-    if "valkey_version" in info:
-        return f"Valkey {info['valkey_version']}"
-    return f"Redis {info['redis_version']}"
-
-
-def _machine(server: str) -> dict[str, Any]:
+    valkey = info.get("valkey_version")
     return {
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "store": server,
+        "store": f"Valkey {valkey}" if valkey else f"Redis {info['redis_version']}",
     }
