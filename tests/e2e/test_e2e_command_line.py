@@ -49,6 +49,7 @@ async def test_the_demo_plays_every_step_as_expected() -> None:
         ("dead-letters", "show"),
         ("dead-letters", "replay"),
         ("dead-letters", "drop"),
+        ("seal-tokens",),
         ("openapi",),
     ],
 )

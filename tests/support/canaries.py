@@ -5,6 +5,7 @@ import json
 import secrets
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -73,7 +74,7 @@ def stored_values(client: Redis) -> Iterable[Stored]:
             case "hash":
                 for name, value in reader.hgetall(raw).items():
                     yield Stored(key, name.decode(), value)
-                    if value[:1] == b"\x78":
+                    with suppress(zlib.error):
                         yield Stored(key, name.decode(), zlib.decompress(value))
             case "string":
                 yield Stored(key, "", reader.get(raw))
