@@ -30,11 +30,12 @@ def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settin
     given = _read(path)
     open_secrets = holds_secrets(given)
     origins, problems = _override(given, environ)
-    host = part(given.get("server", {}), "host")
+    server = given.get("server", {})
+    host = part(server, "host")
     reading = Reading(
         directory=path.absolute().parent,
         environ=environ,
-        loopback=host is None or is_loopback(host),
+        loopback=(host is None or is_loopback(host)) and not part(server, "trusted_proxies"),
         check_files=True,
     )
     problems += _exposed(path, reading) if open_secrets else ()

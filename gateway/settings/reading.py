@@ -20,7 +20,8 @@ class Reading:
     directory: Path = field(default_factory=Path)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     loopback: bool = True
-    """Whether the server can only be reached from this machine: sample secrets are refused elsewhere."""
+    """Whether the server can only be reached from this machine, no proxy in front: elsewhere sample secrets, and files
+    of secrets that others may read, are refused."""
     check_files: bool = False
     """Whether files have to exist; off while models are made by hand."""
 

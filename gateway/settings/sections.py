@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, PlainValidator, StringConstraints, ValidationInfo, field_validator
 
-from gateway.settings.fields import Int, Name, Network, Rate, Seconds
+from gateway.settings.fields import Int, Name, Network, Rate, Seconds, is_loopback
 from gateway.settings.reading import Section, reading_of
 from gateway.settings.secret import Secret
 
@@ -50,6 +50,11 @@ class ServerSettings(Section):
     failed_proof_limit_burst: Annotated[Int, Field(ge=1, le=1_000_000)] = 100
     allow_private_urls: tuple[Network, ...] = ()
     """Private networks that a URL in a tenant's configuration may lead to."""
+
+    @property
+    def serves_this_machine(self) -> bool:
+        """Whether it can only be reached from this machine, no proxy in front: development, tests."""
+        return is_loopback(self.host) and not self.trusted_proxies
 
 
 def _store_url(value: Any, info: ValidationInfo) -> str:

@@ -60,12 +60,12 @@ def _inner(address: Address) -> IPv4Address | None:
 class Outgoing:
     """The rules of `[server]` for URLs of tenants.
 
-    While the server itself listens on loopback (development, tests), such a URL may name loopback too.
+    While the server itself serves this machine only (development, tests), such a URL may name loopback too.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
         self._allowed = settings.allow_private_urls
-        self._loopback = is_loopback(settings.host)
+        self._loopback = settings.serves_this_machine
 
     def may_ask(self, address: str) -> bool:
         """Whether a connection may go to that address."""

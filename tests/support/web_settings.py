@@ -22,6 +22,7 @@ CONFIG = f"""
 [server]
 open_to = ["192.0.2.0/24"]
 trusted_proxies = ["127.0.0.1/32"]
+allow_private_urls = ["127.0.0.0/8"]
 max_body_bytes = 65536
 [store]
 url = "STORE_URL"
@@ -80,6 +81,8 @@ def settings_in(directory: Path, config: str = CONFIG, *, store_url: str = "embe
     """The settings of `config`, with the files that it names."""
     for name in ("AuthKey.p8", "account.json"):
         (directory / name).write_text("not looked into here")
+        (directory / name).chmod(0o600)
     file = directory / "gateway.toml"
+    file.touch(mode=0o600)
     file.write_text(config.replace("STORE_URL", store_url))
     return load_settings(file, {})

@@ -76,6 +76,13 @@ def test_on_loopback_a_developers_files_are_taken_as_they_are(house: Path, text:
     load(house, text)
 
 
+@pytest.mark.parametrize(("text", "name", "loc"), HOLDERS)
+def test_behind_a_proxy_on_the_same_machine_they_are_not(house: Path, text: str, name: str, loc: str) -> None:
+    (house / name).chmod(0o644)
+
+    assert list(problems(house, '[server]\ntrusted_proxies = ["127.0.0.1/32"]\n' + text)) == [loc]
+
+
 def test_a_place_for_mounted_secrets_protects_what_is_in_it(house: Path) -> None:
     place = house / "credentials"
     place.mkdir()

@@ -111,6 +111,12 @@ def test_sample_secrets_are_good_on_loopback_only(tmp_path: Path, host: str, goo
             load(tmp_path, text)
 
 
+def test_behind_a_proxy_sample_secrets_are_refused_on_loopback_too(tmp_path: Path) -> None:
+    text = f'[admin]\napi_keys = [{{ name = "ops", key = "{min(SAMPLE_SECRETS)}" }}]'
+    with pytest.raises(ConfigurationError, match="sample secret"):
+        load(tmp_path, f'[server]\ntrusted_proxies = ["127.0.0.1/32"]\n{text}')
+
+
 def test_the_override_of_the_host_counts_too(tmp_path: Path) -> None:
     sample = min(SAMPLE_SECRETS)
     text = f'[admin]\napi_keys = [{{ name = "ops", key = "{sample}" }}]'
