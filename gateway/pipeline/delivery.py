@@ -9,15 +9,17 @@ import structlog
 from gateway.domain.device import Device, DeviceState
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.event import Millis
+from gateway.domain.extension import Unread
 from gateway.domain.outcome import Answer, AppTrouble, Refused, Unknown
 from gateway.domain.push import Attempt, Push, PushState
 from gateway.domain.settlement import Settlement
+from gateway.pipeline import overtaken
 from gateway.pipeline.ids import time_of
 from gateway.policy import badge as badges
 from gateway.policy import retry
 from gateway.providers import Sender
 from gateway.settings import Settings, TenantSettings
-from gateway.store import Lease, Loaded, Store
+from gateway.store import Lease, Loaded, Settled, Store
 from gateway.telemetry.metrics import Metrics
 
 logger = structlog.get_logger(__name__)
@@ -47,13 +49,28 @@ class Delivery:
         if loaded is None:  # erased, and the lease with it
             return Settlement(state=PushState.WITHDRAWN)
         settlement = self._without_sending(loaded)
-        device, tenant = loaded.device, self.settings.tenant(loaded.push.tenant)
+        push = self._with_present_badge(loaded)
+        device, tenant = loaded.device, self.settings.tenant(push.tenant)
         if settlement is None and device is not None and tenant is not None:
-            settlement = await self._send(self._with_present_badge(loaded), device, tenant, loaded.attempts)
+            settlement = await self._send(push, device, tenant, loaded.attempts)
         settlement = settlement or Settlement(state=PushState.WITHDRAWN)
-        if await self._settle(lease, settlement):
+        settled = await self._settle(lease, settlement)
+        if settled is not None:
             self._note(loaded, settlement)
+            if settled.unread is not None and tenant is not None:
+                await self._check_the_number(push, settled.unread, tenant)
         return settlement
+
+    async def _check_the_number(self, push: Push, unread: Unread, tenant: TenantSettings) -> None:
+        """What was counted on the way may be outdated by now, and the phone has it: see `overtaken`."""
+        if push.badge in (None, self._counted(unread)):
+            return
+        try:
+            await overtaken.tell_again(
+                self.store, push, now=self.clock(), counted=self._counted, custom_statuses=tenant.policy.custom_statuses
+            )
+        except StoreUnavailable as error:  # the push is settled; the next one brings the number
+            logger.warning("an overtaken number is not told again", push_id=push.push_id, why=str(error))
 
     def _without_sending(self, loaded: Loaded) -> Settlement | None:
         """How the push ends when it is not to be sent; None: send it."""
@@ -121,9 +138,12 @@ class Delivery:
         push = loaded.push
         if push.badge is None:
             return push
-        oldest = self.clock() - self.settings.store.journal_retention_hours * 3_600_000
-        badge = badges.badge(badges.since(loaded.unread, oldest))
+        badge = self._counted(loaded.unread)
         return push if badge == push.badge else replace(push, badge=badge)
+
+    def _counted(self, unread: Unread) -> int:
+        oldest = self.clock() - self.settings.store.journal_retention_hours * 3_600_000
+        return badges.badge(badges.since(unread, oldest))
 
     async def _answer(self, sender: Sender, push: Push, device: Device, tenant: TenantSettings) -> Answer:
         """The provider's answer. A mistake of ours reads as no answer: whether it was before or after the push went
@@ -134,7 +154,7 @@ class Delivery:
             logger.exception("sending failed by a mistake of ours", push_id=push.push_id)
             return Answer(outcome=Unknown(reason=f"internal: {type(error).__name__}"))
 
-    async def _settle(self, lease: Lease, settlement: Settlement) -> bool:
+    async def _settle(self, lease: Lease, settlement: Settlement) -> Settled | None:
         """Settle, and stay with it while the store is away if something was sent: forgotten, it would be sent again.
         The store takes the first of several settlements, so that repeating one is safe."""
         end = self.clock() + round(self.settings.worker.lease_seconds * 1000)

@@ -20,7 +20,7 @@ from gateway.store.devices import Devices
 from gateway.store.exchange import Argument
 from gateway.store.keys import ShardKeys, decoded, encoded
 from gateway.store.lua import DEPTH, DUE, FORGET, LOAD, RECLAIM, RENEW, SETTLE, TAKE, Script
-from gateway.store.results import LaneDepth, Lease, Loaded
+from gateway.store.results import LaneDepth, Lease, Loaded, Settled
 
 MOST_BLOCK_MS = 1000
 """A blocking read waits no longer, so that it ends well within the socket's timeout."""
@@ -89,8 +89,8 @@ class Queue:
             return loaded
         return codec.without_device(loaded)
 
-    async def settle(self, lease: Lease, settlement: Settlement) -> bool:
-        """End a lease, in one atomic step. False: somebody else settled it, and nothing was written.
+    async def settle(self, lease: Lease, settlement: Settlement) -> Settled | None:
+        """End a lease, in one atomic step. None: somebody else settled it, and nothing was written.
 
         A push that became untrue meanwhile is not deferred but ends as `withdrawn`; what replaces it is queued where
         it was accepted, or where an attempt without an answer leaves open whether a phone has it.
@@ -98,7 +98,9 @@ class Queue:
         shard = self._shard(lease)
         names = (shard.push(lease.push_id), shard.lane(lease.lane), shard.later, shard.dead)
         reply = await self._access.commands.call(SETTLE, names, *self._settlement(lease, settlement))
-        return bool(reply)
+        if reply == 0:
+            return None
+        return Settled(unread=codec.UNREAD.validate_json(reply) if isinstance(reply, bytes) else None)
 
     async def move_due(self, now: Millis, limit: int = 200) -> int:
         """Put pushes whose time has come into their lanes; at most `limit` of each shard. Returns how many.

@@ -69,6 +69,15 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A lease ended by this call."""
+
+    unread: Unread | None
+    """Of an accepted push: what the badge counts now. None: it was not accepted, nothing was ever counted, or another
+    push follows it and brings the number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaneDepth:
     """How full a lane is."""
 

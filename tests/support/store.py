@@ -177,7 +177,7 @@ async def take_all(store: Store, consumer: str = "worker") -> list[Lease]:
 
 async def settle(store: Store, lease: Lease, state: PushState, **fields: Any) -> bool:
     """End a lease."""
-    return await store.queue.settle(lease, Settlement(state=state, **fields))
+    return await store.queue.settle(lease, Settlement(state=state, **fields)) is not None
 
 
 async def states(store: Store, event_id: str) -> dict[PushKind, PushState]:

@@ -7,7 +7,7 @@
 -- ARGV: 1 tenant, 2 entry id, 3 push id, 4 prefix of push keys, 5 state, 6 now, 7 due, 8 attempt ('': nothing was sent),
 --       9 counts (0/1), 10 without an answer (0/1), 11 member of the dead letters, 12 registered_at of the device ('': no
 --       change of it), 13.. fields and values of the device
--- Returns: 1, or 0 if somebody else settled it
+-- Returns: 0 if somebody else settled it, else 1, or of an accepted push that nothing follows what the badge counts now
 
 local deliveries = leave(KEYS[2], ARGV[1], ARGV[2])
 if not deliveries then
@@ -52,4 +52,7 @@ if ARGV[12] ~= '' then
   change_device(device_key, ARGV[12], 13)
 end
 next_rev(extension_key, ARGV[6])
-return 1
+if state ~= 'accepted' or (withdrawn and next_id) then
+  return 1
+end
+return redis.call('HGET', extension_key, 'unread') or 1
