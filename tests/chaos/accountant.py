@@ -45,6 +45,7 @@ class Violation:
     place: Place | None = None
     """The extension whose history explains it."""
     call_id: str | None = None
+    device_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,8 +226,15 @@ def _wrong_phone(book: _Book) -> Iterator[Violation]:
         owners[registration.token].append(registration)
     for push in book.ledger.wire:
         if not any(_may_have(owner, push) for owner in owners.get(push.token, ())):
-            told = f"{push.kind} {push.push_id} of {push.place} on {push.token[:8]} at {push.at}"
+            told = f"{push.kind} {push.push_id} of {push.place} on {push.token[:8]}, {_since_when(owners, push)}"
             yield Violation(Breach.WRONG_PHONE, told, push.place, push.call_id)
+
+
+def _since_when(owners: Mapping[str, list[Registration]], push: WirePush) -> str:
+    """How long the token had not been this extension's."""
+    ends = [one.until for one in owners.get(push.token, ()) if one.place == push.place and one.until is not None]
+    past = [push.at - until for until in ends if until <= push.at]
+    return f"{min(past)} ms after it had gone" if past else "whose it never was"
 
 
 def _may_have(owner: Registration, push: WirePush) -> bool:
@@ -306,7 +314,7 @@ def _badges(book: _Book) -> Iterator[Violation]:
             continue
         if screen.badge is not None and screen.badge != wanted:
             told = f"{registration.place} {registration.device_id}: {screen.badge} on the phone, {wanted} by the API"
-            yield Violation(Breach.BADGE, told, registration.place)
+            yield Violation(Breach.BADGE, told, registration.place, device_id=registration.device_id)
 
 
 def _inbox(book: _Book) -> Iterator[Violation]:

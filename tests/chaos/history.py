@@ -8,10 +8,11 @@ from tests.chaos.ledger import Ledger, Place
 MOST_LINES = 40
 
 
-def history(ledger: Ledger, place: Place, call_id: str | None) -> list[str]:
-    """Everything about a call; without a call the last that happened at the extension. Times are milliseconds since the
-    first line."""
-    lines = sorted(_lines(ledger, place, call_id))[-MOST_LINES:]
+def history(ledger: Ledger, place: Place, call_id: str | None, *, device_id: str | None = None) -> list[str]:
+    """Everything about a call; without a call the last that happened at the extension; of one device, if one is given.
+    Times are milliseconds since the first line."""
+    told = sorted(_lines(ledger, place, call_id))
+    lines = [(at, line) for at, line in told if device_id is None or f" to {device_id}" in line][-MOST_LINES:]
     first = lines[0][0] if lines else 0
     return [f"{at - first:8}  {line}" for at, line in lines]
 

@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.accountant import Breach, Violation
+from tests.chaos.accountant import Breach, Judgement, Violation
 from tests.chaos.history import history
+from tests.chaos.ledger import Ledger
 from tests.chaos.run import Result
 
 MOST_SHOWN = 12
@@ -29,25 +30,30 @@ def show(result: Result, console: Console) -> None:
     console.print(_figures("what was done", result.done))
     console.print(_figures("what came of it", dict(result.judgement.figures)))
     console.print(_figures("answers to posts, by status", result.answers))
+    show_judgement(result.judgement, result.ledger, console)
+
+
+def show_judgement(judgement: Judgement, ledger: Ledger, console: Console) -> None:
+    """Print what was found, a few of each kind, and the history of some."""
     promises = Table("promise", "found", title="the judgement", title_justify="left")
-    for breach, count in result.judgement.counts.items():
+    for breach, count in judgement.counts.items():
         promises.add_row(breach.value, f"[green]{count}[/]" if count == 0 else f"[red]{count}[/]")
     console.print(promises)
     histories = MOST_HISTORIES
-    for violation in _some(result):
+    for violation in _some(judgement):
         console.print(f"[red]{violation.breach}[/]: {violation.detail}", highlight=False)
         if violation.place is not None and histories > 0:
             histories -= 1
-            for line in history(result.ledger, violation.place, violation.call_id):
+            for line in history(ledger, violation.place, violation.call_id, device_id=violation.device_id):
                 console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _some(result: Result) -> list[Violation]:
+def _some(judgement: Judgement) -> list[Violation]:
     """A few of each kind."""
     return [
         violation
         for breach in Breach
-        for violation in [one for one in result.judgement.violations if one.breach is breach][:MOST_SHOWN]
+        for violation in [one for one in judgement.violations if one.breach is breach][:MOST_SHOWN]
     ]
 
 

@@ -21,8 +21,10 @@ from tests.chaos.dice import dice
 from tests.chaos.disasters import Harshness, misbehaviours
 from tests.chaos.flatness import Verdict, verdicts
 from tests.chaos.havoc import Havoc
+from tests.chaos.ledger import Ledger
 from tests.chaos.options import Options
 from tests.chaos.readings import Minutes
+from tests.chaos.report import show_judgement
 from tests.chaos.run import machine_of
 from tests.chaos.stage import Stage, open_stage
 from tests.chaos.stopping import until_stopped
@@ -77,6 +79,7 @@ class Soak:
         self._every = every
         self._say = say
         self._series: dict[str, list[float]] = {}
+        self._ledger = Ledger()
         self._judgement: Judgement | None = None
         self._verdicts: list[Verdict] = []
         self._done: dict[str, int] = {}
@@ -103,7 +106,8 @@ class Soak:
             await havoc.end()
             await stage.pbx.settled()
             waiting, _ = await closing.quiet(stage, lambda line: None)
-            self._judgement = judge(await closing.ledger(stage, havoc, waiting, lambda line: None))
+            self._ledger = await closing.ledger(stage, havoc, waiting, lambda line: None)
+            self._judgement = judge(self._ledger)
             self._machine = await machine_of(stage)
             self._done = dict(sorted(havoc.done.items()))
 
@@ -132,14 +136,8 @@ class Soak:
             figures = (verdict.mean, verdict.rise, verdict.allowed)
             table.add_row(verdict.name, *(_shown(verdict.name, figure) for figure in figures), mark)
         console.print(table)
-        if self._judgement is None:
-            return
-        promises = Table("promise", "found", title="the judgement", title_justify="left")
-        for breach, count in self._judgement.counts.items():
-            promises.add_row(breach.value, str(count))
-        console.print(promises)
-        for violation in self._judgement.violations[:30]:
-            console.print(f"{violation.breach}: {violation.detail}", highlight=False)
+        if self._judgement is not None:
+            show_judgement(self._judgement, self._ledger, console)
 
     def document(self) -> dict[str, Any]:
         """Everything as JSON."""
