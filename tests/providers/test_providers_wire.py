@@ -127,7 +127,7 @@ OF_THE_WHOLE_CONNECTION: list[tuple[faults.What, tuple[str, ...]]] = [
     (faults.Reset(), ("connection_lost",)),
     (faults.Close(), ("connection_lost",)),
     (faults.HalfOpen(), ("ping_timeout", "timeout")),
-    (faults.GoAway(code=INTERNAL, debug={"reason": "Shutdown"}), ("goaway",)),
+    (faults.GoAway(code=INTERNAL, debug={"reason": "Shutdown"}), ("goaway", "connection_lost")),  # who is read first?
     (faults.GoAway(code=CALM, close=False), ("goaway",)),
 ]
 

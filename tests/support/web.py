@@ -223,7 +223,7 @@ def with_store(services: Services, **rooms: Any) -> Services:
     return replace(services, store=replace(services.store, **rooms))
 
 
-def user_token(extension: str, *, key: str = JWT_KEY, lifetime: int = 300, **claims: Any) -> str:
+def user_token(extension: str, *, key: str = JWT_KEY, lifetime: int = 3600, **claims: Any) -> str:
     """A user token as the tenant's login issues it; a claim given as None is left out."""
     payload = {"sub": extension, "exp": int(time.time()) + lifetime, **claims}
     return jwt.encode({name: value for name, value in payload.items() if value is not None}, key, algorithm="HS256")
