@@ -159,7 +159,7 @@ class Connection(web.RequestHandler):
         """Close it at once, whatever was not sent or read yet."""
         log.debug("connection closed", reason=reason)
         self._house.left(self)
-        if isinstance(self.transport, asyncio.WriteTransport):
+        if self.transport is not None:
             self.transport.abort()
 
     def begin(self) -> None:
