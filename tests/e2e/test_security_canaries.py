@@ -310,13 +310,13 @@ class Stage:
             Fault(what=ScriptedAnswer(status=400, body=echo), match=Match(provider="oauth"), count=None)
         )
         lines = [
+            ("dead-letters", "list", "--config", str(refused)),
             ("check-config", "--config", config),
             ("check-config", "--config", str(wrong)),
             ("decide", "--config", config, "--tenant", "acme", "--json", str(event)),
             ("decide", "--config", config, "--tenant", "acme", str(self.gateway.simulator.key_file)),
             ("send-test", "--config", config, "--tenant", "acme", "--extension", "1009"),
             ("dead-letters", "show", push_id, "--config", config),
-            ("dead-letters", "list", "--config", str(refused)),
         ]
         turns = asyncio.Semaphore(4)
 
