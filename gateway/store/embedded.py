@@ -212,12 +212,14 @@ class EmbeddedServer:
 
 def socket_path(directory: Path) -> Path:
     """Where the server of a directory listens: inside it, or below the temporary directory when the path is too long
-    for a socket's address. The same for every process of this user."""
+    for a socket's address, or below /tmp where that is too long itself. The same for every process of this user."""
     inside = directory / "server.sock"
     if len(os.fsencode(inside)) <= MOST_SOCKET_BYTES:
         return inside
     name = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"push-gateway-{os.getuid()}-{name}" / "server.sock"
+    below = Path(f"push-gateway-{os.getuid()}-{name}", "server.sock")
+    temporary = tempfile.gettempdir() / below
+    return temporary if len(os.fsencode(temporary)) <= MOST_SOCKET_BYTES else "/tmp" / below  # noqa: S108 - 0700, and ours
 
 
 def _require_private(folder: Path) -> None:

@@ -256,3 +256,10 @@ async def test_an_extension_is_the_same_after_a_restart(directory: Path, clock: 
         before = await store.extensions.load(TENANT, EXTENSION, "call-1")
     async with open_store(settings(url(directory)), clock=clock) as store:
         assert await store.extensions.load(TENANT, EXTENSION, "call-1") == before
+
+
+def test_a_long_temporary_directory_is_no_obstacle_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = tmp_path / ("a" * 120)
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+
+    assert len(os.fsencode(socket_path(long / "store"))) <= MOST_SOCKET_BYTES
