@@ -1,6 +1,6 @@
 # Every target does its own set-up. PYTHON=/path/to/python3 chooses the interpreter (3.11 or later).
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock bench fuzz audit clean runtime development
+.PHONY: help demo test check chaos soak lock bench fuzz audit clean runtime development
 
 BIN := .venv/bin
 COMPILE := uv pip compile pyproject.toml
@@ -49,3 +49,11 @@ runtime:
 
 development:
 	@PYTHON="$(PYTHON)" .ci/environment requirements-dev.lock
+
+chaos: development ## kill every process KILLS=100 times under load, count what is lost or doubled; SEED= STORE=embedded|redis FSYNC=
+	@$(BIN)/python -m tests.chaos --kills $(or $(KILLS),100) --seed $(or $(SEED),1) --store $(or $(STORE),embedded) \
+		--fsync $(or $(FSYNC),always) --rate $(or $(RATE),40)
+
+soak: development ## a fixed RATE=40 with faults for MINUTES=30: memory, descriptors, tasks and queue are to stay flat; SEED= STORE=
+	@$(BIN)/python -m tests.chaos.soak --minutes $(or $(MINUTES),30) --rate $(or $(RATE),40) --seed $(or $(SEED),1) \
+		--store $(or $(STORE),embedded) --fsync $(or $(FSYNC),always)

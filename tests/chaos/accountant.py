@@ -1,19 +1,25 @@
 """Compares what was acknowledged with what was decided, sent and shown. Pure: a ledger in, a judgement out."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from itertools import chain
 
-from gateway.domain.decision import Action
 from gateway.domain.event import Millis
 from gateway.domain.push import PushKind, PushState
-from tests.chaos.ledger import JournalEvent, JournalPush, Ledger, Place, Posted, Registration, Says, WirePush
-
-TOLERANCE: Millis = 500
-"""Between the last look at the clock before sending and the arrival at the provider."""
+from tests.chaos.book import TOLERANCE, Book
+from tests.chaos.figures import figures, repeated
+from tests.chaos.ledger import (
+    JournalEvent,
+    JournalPush,
+    Ledger,
+    Place,
+    Posted,
+    Registration,
+    Says,
+    WirePush,
+)
 
 _NOT_MISSED = frozenset({Says.TAKEN, Says.VOICEMAIL})
 _CORRECTIONS = frozenset({PushKind.CALL_WITHDRAWN, PushKind.VOICEMAIL_NEW})
@@ -64,7 +70,7 @@ class Judgement:
 
 def judge(ledger: Ledger) -> Judgement:
     """The judgement on a run."""
-    book = _Book(ledger)
+    book = Book(ledger)
     violations = chain(
         _lost(book),
         _doubled(book),
@@ -78,88 +84,10 @@ def judge(ledger: Ledger) -> Judgement:
         _repeats(book),
         (Violation(Breach.CRASH, line) for line in ledger.crashes),
     )
-    return Judgement(figures=_figures(book), violations=tuple(violations))
+    return Judgement(figures=figures(book), violations=tuple(violations))
 
 
-@dataclass(frozen=True)
-class _Book:
-    """The ledger, with what is looked up in it."""
-
-    ledger: Ledger
-
-    @cached_property
-    def delivered(self) -> dict[str, list[WirePush]]:
-        """Requests that reached a phone, by push id."""
-        found: dict[str, list[WirePush]] = defaultdict(list)
-        for push in self.ledger.wire:
-            if push.delivered:
-                found[push.push_id].append(push)
-        return found
-
-    @cached_property
-    def refused(self) -> set[str]:
-        """Push ids that met a scripted refusal."""
-        scripted = self.ledger.scripted_refusals
-        return {push.push_id for push in self.ledger.wire if (push.status, push.reason) in scripted}
-
-    @cached_property
-    def calls(self) -> dict[tuple[Place, str], list[Posted]]:
-        """Events by their call."""
-        found: dict[tuple[Place, str], list[Posted]] = defaultdict(list)
-        for event in self.ledger.posted:
-            if event.call_id is not None:
-                found[event.place, event.call_id].append(event)
-        return found
-
-    @cached_property
-    def call_of_push(self) -> dict[str, tuple[Place, str]]:
-        """The call that a push on the wire is about."""
-        return {push.push_id: (push.place, push.call_id) for push in self.ledger.wire if push.call_id}
-
-    @cached_property
-    def call_of_event(self) -> dict[str, str]:
-        """The call that an event is about."""
-        return {one: event.call_id for event in self.ledger.posted if event.call_id for one in event.event_ids}
-
-    @cached_property
-    def tokens(self) -> dict[tuple[Place, str], set[str]]:
-        """Every token that a device ever had."""
-        found: dict[tuple[Place, str], set[str]] = defaultdict(set)
-        for registration in self.ledger.registrations:
-            found[registration.place, registration.device_id].add(registration.token)
-        return found
-
-    @cached_property
-    def journalled(self) -> list[tuple[Posted, JournalEvent]]:
-        """Acknowledged events that the journal has."""
-        journal = self.ledger.journal
-        return [(event, journal[one]) for event in self.ledger.posted for one in event.event_ids if one in journal]
-
-    def says(self, call: tuple[Place, str], *, sure: bool) -> set[Says]:
-        """What is said of a call: by what was acknowledged (`sure`), or by anything that was ever posted."""
-        return {event.says for event in self.calls.get(call, ()) if event.acknowledged or not sure}
-
-    def corrections(self, call: tuple[Place, str]) -> set[Says]:
-        """What a phone that shows the call as missed has been told otherwise. A voicemail that the phone is not told of
-        (too old, or by the user's settings) corrects nothing."""
-        return {
-            event.says
-            for event in self.calls.get(call, ())
-            for event_id in event.event_ids
-            if event.says is Says.TAKEN or (event.says is Says.VOICEMAIL and self.is_told(event_id))
-        }
-
-    def is_told(self, event_id: str) -> bool:
-        """Whether the decision was to tell a phone."""
-        entry = self.ledger.journal.get(event_id)
-        return entry is not None and entry.action == Action.FORWARD
-
-    def was_disturbed(self, place: Place, device_id: str) -> bool:
-        """Whether the device's phone met trouble of its own."""
-        return not self.ledger.disturbed.isdisjoint(self.tokens.get((place, device_id), ()))
-
-
-def _lost(book: _Book) -> Iterator[Violation]:
+def _lost(book: Book) -> Iterator[Violation]:
     for event in book.ledger.posted:
         for event_id in event.event_ids:
             if event_id not in book.ledger.journal:
@@ -179,7 +107,7 @@ def _lost(book: _Book) -> Iterator[Violation]:
                 yield Violation(Breach.LOST, told, event.place, event.call_id)
 
 
-def _why_lost(book: _Book, event: Posted, entry: JournalEvent, push: JournalPush) -> str | None:
+def _why_lost(book: Book, event: Posted, entry: JournalEvent, push: JournalPush) -> str | None:
     """What is wrong with how a push ended; None: it ended well, or has not ended (which is another breach)."""
     call = (event.place, event.call_id or "")
     match push.state:
@@ -194,7 +122,7 @@ def _why_lost(book: _Book, event: Posted, entry: JournalEvent, push: JournalPush
             return None
 
 
-def _doubled(book: _Book) -> Iterator[Violation]:
+def _doubled(book: Book) -> Iterator[Violation]:
     for event in book.ledger.posted:
         if len(event.event_ids) > 1:
             told = f"{event.key} was acknowledged as {' and '.join(event.event_ids)}"
@@ -210,7 +138,7 @@ def _doubled(book: _Book) -> Iterator[Violation]:
     yield from _doubled_on_screens(book)
 
 
-def _doubled_on_screens(book: _Book) -> Iterator[Violation]:
+def _doubled_on_screens(book: Book) -> Iterator[Violation]:
     for token, screen in book.ledger.screens.items():
         collapses = Counter(one.collapse for one in screen.shown if one.collapse)
         calls = Counter(book.call_of_push[one.push_id] for one in screen.shown if one.push_id in book.call_of_push)
@@ -220,12 +148,13 @@ def _doubled_on_screens(book: _Book) -> Iterator[Violation]:
             yield Violation(Breach.DOUBLED, f"two notifications of {name} on the phone {token[:8]}")
 
 
-def _wrong_phone(book: _Book) -> Iterator[Violation]:
+def _wrong_phone(book: Book) -> Iterator[Violation]:
     owners: dict[str, list[Registration]] = defaultdict(list)
     for registration in book.ledger.registrations:
         owners[registration.token].append(registration)
     for push in book.ledger.wire:
-        if not any(_may_have(owner, push) for owner in owners.get(push.token, ())):
+        sent_at = book.sent_at(push)
+        if not any(_may_have(owner, push, sent_at) for owner in owners.get(push.token, ())):
             told = f"{push.kind} {push.push_id} of {push.place} on {push.token[:8]}, {_since_when(owners, push)}"
             yield Violation(Breach.WRONG_PHONE, told, push.place, push.call_id)
 
@@ -237,12 +166,12 @@ def _since_when(owners: Mapping[str, list[Registration]], push: WirePush) -> str
     return f"{min(past)} ms after it had gone" if past else "whose it never was"
 
 
-def _may_have(owner: Registration, push: WirePush) -> bool:
-    in_time = owner.since <= push.at and (owner.until is None or push.at <= owner.until + TOLERANCE)
+def _may_have(owner: Registration, push: WirePush, sent_at: Millis) -> bool:
+    in_time = owner.since <= push.at and (owner.until is None or sent_at <= owner.until + TOLERANCE)
     return owner.place == push.place and in_time
 
 
-def _late(book: _Book) -> Iterator[Violation]:
+def _late(book: Book) -> Iterator[Violation]:
     deadlines = {
         push_id: event.deadline
         for event, entry in book.journalled
@@ -251,12 +180,12 @@ def _late(book: _Book) -> Iterator[Violation]:
     }
     for push in book.ledger.wire:
         deadline = deadlines.get(push.push_id, push.expires_at)
-        if deadline is not None and push.at > deadline + TOLERANCE:
+        if deadline is not None and book.sent_at(push) > deadline + TOLERANCE:
             told = f"{push.kind} {push.push_id}: {push.at - deadline} ms after its deadline"
             yield Violation(Breach.LATE, told, push.place, push.call_id)
 
 
-def _still_missed(book: _Book) -> Iterator[Violation]:
+def _still_missed(book: Book) -> Iterator[Violation]:
     excused = _replacements_that_expired(book)
     for token, screen in book.ledger.screens.items():
         if token in book.ledger.disturbed:
@@ -273,7 +202,7 @@ def _still_missed(book: _Book) -> Iterator[Violation]:
                 )
 
 
-def _replacements_that_expired(book: _Book) -> set[tuple[str, tuple[Place, str]]]:
+def _replacements_that_expired(book: Book) -> set[tuple[str, tuple[Place, str]]]:
     """Phones and calls whose correction came too late to be sent at all: short deadlines, long outages."""
     found = set()
     for event, entry in book.journalled:
@@ -287,7 +216,7 @@ def _replacements_that_expired(book: _Book) -> set[tuple[str, tuple[Place, str]]
 _UNFINISHED = frozenset({PushState.QUEUED, PushState.DEFERRED, PushState.PENDING})
 
 
-def _stuck(book: _Book) -> Iterator[Violation]:
+def _stuck(book: Book) -> Iterator[Violation]:
     for name, count in book.ledger.waiting.items():
         if count:
             yield Violation(Breach.STUCK, f"{count} in {name}")
@@ -298,7 +227,7 @@ def _stuck(book: _Book) -> Iterator[Violation]:
                 yield Violation(Breach.STUCK, told, entry.place, book.call_of_event.get(entry.event_id))
 
 
-def _dead_letters(book: _Book) -> Iterator[Violation]:
+def _dead_letters(book: Book) -> Iterator[Violation]:
     dead = {
         push.push_id for entry in book.ledger.journal.values() for push in entry.pushes if push.state == PushState.DEAD
     }
@@ -306,7 +235,7 @@ def _dead_letters(book: _Book) -> Iterator[Violation]:
         yield Violation(Breach.DEAD_LETTER, f"push {push_id}")
 
 
-def _badges(book: _Book) -> Iterator[Violation]:
+def _badges(book: Book) -> Iterator[Violation]:
     for registration in book.ledger.registrations:
         wanted = book.ledger.badges.get(registration.place)
         screen = book.ledger.screens.get(registration.token)
@@ -317,7 +246,7 @@ def _badges(book: _Book) -> Iterator[Violation]:
             yield Violation(Breach.BADGE, told, registration.place, device_id=registration.device_id)
 
 
-def _inbox(book: _Book) -> Iterator[Violation]:
+def _inbox(book: Book) -> Iterator[Violation]:
     lines = {place: {line.event_id: line.kind for line in inbox} for place, inbox in book.ledger.inboxes.items()}
     oldest = {place: min(ids, default="") for place, ids in lines.items()}
     for event, entry in book.journalled:
@@ -331,7 +260,7 @@ def _inbox(book: _Book) -> Iterator[Violation]:
             yield Violation(Breach.INBOX, told, event.place, event.call_id)
 
 
-def _belongs_in_the_inbox(book: _Book, event: Posted) -> bool | None:
+def _belongs_in_the_inbox(book: Book, event: Posted) -> bool | None:
     """None: something about its call was posted and never acknowledged, so both may be."""
     match event.says:
         case Says.VOICEMAIL:
@@ -344,34 +273,7 @@ def _belongs_in_the_inbox(book: _Book, event: Posted) -> bool | None:
             return False
 
 
-def _repeats(book: _Book) -> Iterator[Violation]:
-    repeats = _repeated(book.delivered.values())
+def _repeats(book: Book) -> Iterator[Violation]:
+    repeats = repeated(book.delivered.values())
     if repeats > book.ledger.repeats_allowed:
         yield Violation(Breach.REPEATS, f"{repeats}, and {book.ledger.repeats_allowed} are explained")
-
-
-def _repeated(deliveries: Iterable[list[WirePush]]) -> int:
-    return sum(len(times) - 1 for times in deliveries)
-
-
-def _figures(book: _Book) -> dict[str, int]:
-    ledger = book.ledger
-    states = Counter(push.state for entry in ledger.journal.values() for push in entry.pushes)
-    actions = Counter(entry.action for entry in ledger.journal.values())
-    return {
-        "events posted": len(ledger.posted),
-        "posts (repeats included)": sum(event.posts for event in ledger.posted),
-        "events acknowledged": sum(event.acknowledged for event in ledger.posted),
-        "events never acknowledged": sum(not event.acknowledged for event in ledger.posted),
-        **{f"decided: {action}": actions[action] for action in sorted(actions)},
-        "pushes decided": sum(len(entry.decided) for entry in ledger.journal.values()),
-        **{f"pushes {state}": states[state] for state in sorted(states)},
-        "requests on the wire": len(ledger.wire),
-        "of these not accepted": sum(push.status != 200 for push in ledger.wire),
-        "pushes delivered": len(book.delivered),
-        "of these more than once": sum(len(times) > 1 for times in book.delivered.values()),
-        "repeats on the wire": _repeated(book.delivered.values()),
-        "most often delivered": max((len(times) for times in book.delivered.values()), default=0),
-        "repeats allowed": ledger.repeats_allowed,
-        "dead letters": len(ledger.dead_letters),
-    }

@@ -14,7 +14,7 @@ from tests.chaos import stores
 from tests.chaos.cast import Group
 from tests.chaos.disasters import REFUSAL
 from tests.chaos.havoc import Havoc
-from tests.chaos.ledger import InboxLine, JournalEvent, JournalPush, Ledger, Place, Screen, Shown
+from tests.chaos.ledger import InboxLine, JournalAttempt, JournalEvent, JournalPush, Ledger, Place, Screen, Shown
 from tests.chaos.patience import insist
 from tests.chaos.processes import unexpected_errors
 from tests.chaos.stage import Stage
@@ -168,16 +168,17 @@ def _entry(tenant: str, document: dict[str, Any]) -> JournalEvent:
                 device_id=push["device_id"],
                 kind=push["kind"],
                 state=push["state"],
-                attempts=tuple((_millis(one["at"]), _outcome(one)) for one in push["attempts"]),
+                attempts=tuple(map(_attempt, push["attempts"])),
             )
             for push in document["pushes"]
         ),
     )
 
 
-def _outcome(attempt: dict[str, Any]) -> str:
-    words = (attempt["outcome"], attempt["status"], attempt["reason"], f"{attempt['milliseconds']} ms")
-    return " ".join(str(word) for word in words if word)
+def _attempt(attempt: dict[str, Any]) -> JournalAttempt:
+    words = (attempt["outcome"], attempt["status"], attempt["reason"])
+    said = " ".join(str(word) for word in words if word)
+    return JournalAttempt(at=_millis(attempt["at"]), milliseconds=attempt["milliseconds"], said=said)
 
 
 def _millis(timestamp: str) -> int:

@@ -40,9 +40,10 @@ def _journalled(ledger: Ledger, event_id: str) -> Iterator[tuple[Millis, str]]:
     if entry is None:
         return
     for push in entry.pushes:
-        for at, outcome in push.attempts:
-            yield at, f"  journal: {push.kind} {push.push_id} to {push.device_id}: {outcome}"
-        last = max((at for at, _ in push.attempts), default=_time_of(event_id))
+        for attempt in push.attempts:
+            said = f"{attempt.said} {attempt.milliseconds} ms"
+            yield attempt.at, f"  journal: {push.kind} {push.push_id} to {push.device_id}: {said}"
+        last = max((attempt.at for attempt in push.attempts), default=_time_of(event_id))
         yield last, f"  journal: {push.kind} {push.push_id} to {push.device_id} ends {push.state}"
 
 

@@ -61,6 +61,17 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalAttempt:
+    """One try to send a push, as the journal has it."""
+
+    at: Millis
+    """When its answer came, or was waited for no longer."""
+    milliseconds: int
+    """Since it was handed to the connection."""
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JournalPush:
     """A push as the journal has it."""
 
@@ -68,8 +79,7 @@ class JournalPush:
     device_id: str
     kind: str
     state: str
-    attempts: tuple[tuple[Millis, str], ...] = ()
-    """When, and what came of it."""
+    attempts: tuple[JournalAttempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

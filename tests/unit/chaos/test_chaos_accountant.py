@@ -10,6 +10,7 @@ from tests.chaos.accountant import Breach, judge
 from tests.chaos.history import history
 from tests.chaos.ledger import (
     InboxLine,
+    JournalAttempt,
     JournalEvent,
     JournalPush,
     Ledger,
@@ -212,6 +213,17 @@ def test_a_phone_that_changed_hands_gets_its_new_owners_pushes_only() -> None:
     assert Breach.WRONG_PHONE not in found(replace(ledger, wire=(WIRE, replace(late, place=BOB, push_id="p2"))))
 
 
+def test_what_waits_inside_the_connection_was_let_go_of_in_time() -> None:
+    """It cannot be called back; what counts is when the gateway let go of it."""
+    slow = JournalAttempt(at=AT + 69_000, milliseconds=9500, said="accepted 200")
+    ledger = replace(GOOD, journal=with_state("accepted", attempts=(slow,)))
+    assert found(replace(ledger, wire=(replace(WIRE, at=AT + 68_900),))) == set()
+    assert found(replace(ledger, wire=(replace(WIRE, at=AT + 71_000),))) == {Breach.LATE}
+    hasty = replace(slow, at=AT + 68_900, milliseconds=7000)
+    ledger = replace(GOOD, journal=with_state("accepted", attempts=(hasty,)))
+    assert found(replace(ledger, wire=(replace(WIRE, at=AT + 68_900),))) == {Breach.LATE}
+
+
 def test_repeats_are_counted_and_held_against_the_harm_that_was_done() -> None:
     ledger = replace(GOOD, wire=(WIRE, replace(WIRE, seq=2), replace(WIRE, seq=3)), repeats_allowed=2)
     judgement = judge(ledger)
@@ -228,7 +240,9 @@ def test_a_quiet_second_push_about_a_call_is_none_that_is_heard_twice() -> None:
 
 def test_the_history_of_a_call_tells_it_in_order() -> None:
     posted = replace(MISSED, first_posted_at=AT - 50, acknowledged_at=AT - 10)
-    entry = replace(ENTRY, pushes=(replace(PUSH, attempts=((AT + 5, "accepted 200"),)),))
+    entry = replace(
+        ENTRY, pushes=(replace(PUSH, attempts=(JournalAttempt(at=AT + 5, milliseconds=5, said="accepted 200"),)),)
+    )
     lines = history(replace(GOOD, posted=(posted,), journal={EVENT: entry}), ALICE, "call-1")
     assert [line.split()[0] for line in lines] == ["0", "40", "50", "55", "55"]
     assert "posted 1.missed" in lines[0]
