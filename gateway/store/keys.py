@@ -136,7 +136,7 @@ class ShardKeys:
 
     def event(self, tenant: str, event_id: str) -> str:
         """Hash: journal document, and the names of what was written with it (for erasing). Retention."""
-        return self.event_prefix(tenant) + encoded(event_id)
+        return self.event_prefix(tenant) + quote(event_id, safe="", errors="surrogatepass")  # each comes a few times only
 
     def history(self, tenant: str) -> str:
         """Sorted set by event id: the tenant's events in this shard. Retention."""
