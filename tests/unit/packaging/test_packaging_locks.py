@@ -73,6 +73,8 @@ def test_make_lists_every_target_that_a_person_calls() -> None:
         "audit",
         "lock",
         "clean",
+        "chaos",
+        "soak",
     ]
 
 
