@@ -136,7 +136,8 @@ class ShardKeys:
 
     def event(self, tenant: str, event_id: str) -> str:
         """Hash: journal document, and the names of what was written with it (for erasing). Retention."""
-        return self.event_prefix(tenant) + quote(event_id, safe="", errors="surrogatepass")  # each comes a few times only
+        # not `encoded`: every event has another id, and each would stay in that cache
+        return self.event_prefix(tenant) + quote(event_id, safe="", errors="surrogatepass")
 
     def history(self, tenant: str) -> str:
         """Sorted set by event id: the tenant's events in this shard. Retention."""
