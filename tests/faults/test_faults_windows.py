@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import replace
 
+from gateway.domain.push import PushState
 from gateway.simulator import faults
 from gateway.simulator.process import SimulatorProcess
 from tests.support.facts import CALLER
@@ -27,8 +28,11 @@ async def test_five_hundred_large_pushes_in_flight_fit_through_windows_of_64_kib
             receipts = await asyncio.gather(*(whole.missed(extension, caller=caller) for extension in extensions))
             records = await whole.all_end(receipts, seconds=14)
 
-        assert {one.id: one.hits for one in await whole.control.faults()}[slow] == PUSHES
-        assert {len(record.attempts) for record in records} == {1}
+        # A machine too busy to renew its leases in time sends some again, under the same id: bounded, and shown once.
+        assert PUSHES <= {one.id: one.hits for one in await whole.control.faults()}[slow] < 2 * PUSHES
+        assert {record.state for record in records} == {PushState.ACCEPTED}
+        shown = [len(phone.shown) for phone in await whole.control.phones()]
+        assert sum(shown) == PUSHES + 1
         stats = await whole.control.stats()
         assert stats.violations == {}
         assert stats.max_open_streams > 400
