@@ -25,7 +25,7 @@ class Havoc:
         self._stage = stage
         self._say = say
         self._tasks: set[asyncio.Task[None]] = set()
-        self._frozen: int | None = None
+        self._is_frozen = False
         self.done: Counter[str] = Counter()
         self.actions: list[str] = []
         self.repeats_allowed = 0
@@ -73,34 +73,29 @@ class Havoc:
         if kill.target is Target.STORE:
             self._stage.store.kills += 1
             self.repeats_allowed += 2 * CONCURRENCY
-            pid = await stores.signalled(self._stage.store, signal.SIGTERM if kill.graceful else signal.SIGKILL)
-            self._later(self._revive_store(pid, kill.down_ms / 1000))
+            self._stage.store.stay_down(kill.down_ms / 1000)
+            await stores.signalled(self._stage.store, signal.SIGTERM if kill.graceful else signal.SIGKILL)
             return
         if kill.target in _WORKERS:
             self.repeats_allowed += CONCURRENCY
         gateway = self._stage.gateways[kill.target]
         await gateway.kill(graceful=kill.graceful, down_seconds=kill.down_ms / 1000)
 
-    async def _revive_store(self, pid: int, down_seconds: float) -> None:
-        await asyncio.sleep(down_seconds)
-        if self._frozen != pid:
-            await self._stage.store.revive()
-
     def _freeze(self, seconds: float) -> None:
-        if self._frozen is None:
+        if not self._is_frozen:
+            self._is_frozen = True
             self.done["SIGSTOP store"] += 1
             self.repeats_allowed += 2 * CONCURRENCY
             self._later(self._frozen_for(seconds))
 
     async def _frozen_for(self, seconds: float) -> None:
-        pid = self._frozen = await stores.signalled(self._stage.store, signal.SIGSTOP)
+        pid = await stores.signalled(self._stage.store, signal.SIGSTOP)
         try:
             await asyncio.sleep(seconds)
         finally:
-            self._frozen = None
+            self._is_frozen = False
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-        await self._stage.store.revive()
 
     async def _script(self, script: Script) -> None:
         self.done["faults of providers"] += 1

@@ -16,7 +16,7 @@ from tests.chaos.options import Options
 from tests.chaos.pbx import ANSWER_SECONDS, Pbx
 from tests.chaos.phones import Phones
 from tests.chaos.processes import GatewayProcess
-from tests.chaos.stores import ChaosStore, EmbeddedStore, RedisStore, end
+from tests.chaos.stores import ChaosStore, EmbeddedStore, RedisStore
 from tests.chaos.wire import Wire
 
 HISTORY = 200_000
@@ -50,7 +50,7 @@ async def open_stage(options: Options) -> AsyncIterator[Stage]:
     options.directory.mkdir(parents=True, exist_ok=True)
     store = _store(options)
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(end, store)
+        stack.push_async_callback(store.stop)
         simulator = await stack.enter_async_context(
             start_simulator(options.directory / "simulator", history=HISTORY, ready_seconds=60)
         )
@@ -67,7 +67,7 @@ async def open_stage(options: Options) -> AsyncIterator[Stage]:
             fsync=options.fsync,
             lease_seconds=options.lease_seconds,
         )
-        await store.revive()
+        await store.start()
         gateways = {
             target: GatewayProcess(target.value, role, config, options.directory)
             for target, role in ((Target.API, "api"), (Target.WORKER_1, "worker"), (Target.WORKER_2, "worker"))

@@ -33,8 +33,16 @@ class ChaosStore(Protocol):
         """The server's process; None: there is none just now."""
         ...
 
-    async def revive(self) -> None:
-        """Start it again, if nobody else does."""
+    async def start(self) -> None:
+        """Start it, and keep it running from now on, if nobody else does."""
+        ...
+
+    def stay_down(self, seconds: float) -> None:
+        """Its next start comes so long after its end, if it is ours to start."""
+        ...
+
+    async def stop(self) -> None:
+        """End it for good."""
         ...
 
     def client(self) -> Redis:
@@ -57,8 +65,14 @@ class EmbeddedStore:
         found = set(_servers(self.directory))  # the server, and the children that rewrite its file
         return next((pid for pid in found if _parent(pid) not in found), None)
 
-    async def revive(self) -> None:
+    async def start(self) -> None:
         """The gateways do it."""
+
+    def stay_down(self, seconds: float) -> None:
+        """The gateways look after it five times a second."""
+
+    async def stop(self) -> None:
+        await _end(self.pid())
 
     def client(self) -> Redis:
         return Redis(unix_socket_path=str(socket_path(self.directory.absolute())), protocol=2)
@@ -73,6 +87,8 @@ class RedisStore:
     kills: int = 0
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
+    _down_seconds: float = 0.0
+    _keeper: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -82,10 +98,29 @@ class RedisStore:
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
 
-    async def revive(self) -> None:
+    async def start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        if self._process is not None:
-            await asyncio.to_thread(self._process.wait)
+        self._process = await self._spawned()
+        self._keeper = asyncio.create_task(self._kept_running())
+
+    def stay_down(self, seconds: float) -> None:
+        self._down_seconds = seconds
+
+    async def stop(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        await _end(self.pid())
+
+    async def _kept_running(self) -> None:
+        while True:
+            while self.pid() is not None:
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(self._down_seconds)
+            self._down_seconds = 0.0
+            self._process = await self._spawned()
+
+    async def _spawned(self) -> subprocess.Popen[bytes]:
         options = {
             "port": self.port,
             "bind": "127.0.0.1",
@@ -97,13 +132,13 @@ class RedisStore:
         }
         words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
         with (self.directory / "server.log").open("ab") as log:
-            self._process = await asyncio.to_thread(_spawned, [str(binary("redis")), *words], log)
+            return await asyncio.to_thread(_spawn, [str(binary("redis")), *words], log)
 
     def client(self) -> Redis:
         return Redis(host="127.0.0.1", port=self.port, protocol=2)
 
 
-def _spawned(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _spawn(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 
@@ -119,9 +154,7 @@ async def signalled(store: ChaosStore, number: signal.Signals, *, seconds: float
     return pid
 
 
-async def end(store: ChaosStore) -> None:
-    """Stop the server for good."""
-    pid = store.pid()
+async def _end(pid: int | None) -> None:
     if pid is None:
         return
     for number in (signal.SIGCONT, signal.SIGTERM):
