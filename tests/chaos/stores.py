@@ -114,11 +114,11 @@ class RedisStore:
 
     async def _kept_running(self) -> None:
         while True:
-            while self.pid() is not None:
-                await asyncio.sleep(0.02)
-            await asyncio.sleep(self._down_seconds)
-            self._down_seconds = 0.0
-            self._process = await self._spawned()
+            await asyncio.sleep(0.02)
+            if self.pid() is None:
+                await asyncio.sleep(self._down_seconds)
+                self._down_seconds = 0.0
+                self._process = await self._spawned()
 
     async def _spawned(self) -> subprocess.Popen[bytes]:
         options = {
