@@ -204,7 +204,7 @@ def _still_missed(book: Book) -> Iterator[Violation]:
 
 def _replacements_that_expired(book: Book) -> set[tuple[str, tuple[Place, str]]]:
     """Phones and calls whose correction came too late to be sent at all: short deadlines, long outages."""
-    found = set()
+    found = {(push.token, (push.place, push.call_id)) for push in book.ledger.wire if push.too_late}
     for event, entry in book.journalled:
         for push in entry.pushes:
             if push.state == PushState.EXPIRED and push.kind in _CORRECTIONS and event.call_id is not None:

@@ -114,6 +114,8 @@ class WirePush:
     reason: str
     delivered: bool
     """The phone has it, whatever its sender was answered."""
+    too_late: bool = False
+    """It came to the phone after its own expiration, which Apple takes in whole seconds: the phone does not show it."""
     badge: int | None = None
     """The number that it puts on the app's icon."""
     expires_at: Millis | None = None

@@ -65,6 +65,7 @@ def wire_push(push: ReceivedPush) -> WirePush:
         status=push.status,
         reason=push.reason,
         delivered=push.fate not in _NOT_DELIVERED,
+        too_late=push.fate is Fate.EXPIRED,
         badge=_badge(push, told),
         expires_at=_expires_at(push),
     )

@@ -181,6 +181,8 @@ def test_a_correction_that_was_worth_telling_for_seconds_only_may_come_too_late(
     late = JournalPush(push_id="p2", device_id="iphone", kind="call.withdrawn", state="expired")
     journal = {EVENT: ENTRY, LATER: replace(STATE_ONLY, pushes=(late,))}
     assert found(replace(BOTH, posted=(MISSED, replace(TAKEN, lasting=False)), journal=journal)) == set()
+    discarded = replace(WIRE, seq=2, push_id="p2", kind="call.withdrawn", loud=False, too_late=True)
+    assert found(replace(BOTH, wire=(WIRE, discarded))) == set()
 
 
 def test_a_phone_in_trouble_proves_nothing_by_what_it_shows() -> None:
