@@ -12,7 +12,6 @@ from gateway.domain.agent_action import (
     AgentOutcome,
     Done,
     Refused,
-    Trouble,
     derive_order_id,
 )
 from gateway.domain.event import Millis
@@ -53,17 +52,15 @@ def next_order(orders: tuple[AgentOrder, ...]) -> AgentOrder | None:
 def with_outcome(order: AgentOrder, outcome: AgentOutcome, *, now: Millis, dice: float) -> tuple[AgentOrder, Millis]:
     """The order after an attempt, and when its extension is looked at again."""
     tried = replace(order, attempts=order.attempts + 1, at=now, error=None)
-    match outcome:
-        case Done():
-            return replace(tried, state=AgentOrderState.DONE), now
-        case Refused(reason=reason):
-            return replace(tried, state=AgentOrderState.REFUSED, error=reason[:REASON_LENGTH]), now
-        case Trouble(reason=reason, after_seconds=after):
-            due = now + round(max(after or 0.0, backoff_seconds(order.attempts, dice)) * 1000)
-            failed = replace(tried, error=reason[:REASON_LENGTH])
-            if due > order.asked_at + PATIENCE:
-                return replace(failed, state=AgentOrderState.EXPIRED), now
-            return failed, due
+    if isinstance(outcome, Done):
+        return replace(tried, state=AgentOrderState.DONE), now
+    if isinstance(outcome, Refused):
+        return replace(tried, state=AgentOrderState.REFUSED, error=outcome.reason[:REASON_LENGTH]), now
+    due = now + round(max(outcome.after_seconds or 0.0, backoff_seconds(order.attempts, dice)) * 1000)
+    failed = replace(tried, error=outcome.reason[:REASON_LENGTH])
+    if due > order.asked_at + PATIENCE:
+        return replace(failed, state=AgentOrderState.EXPIRED), now
+    return failed, due
 
 
 def _switch(state: ExtensionState, presence: Presence, custom_statuses: tuple[str, ...]) -> AgentStatusAutoSwitch:
