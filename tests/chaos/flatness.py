@@ -44,7 +44,7 @@ class Verdict:
 
 BOUNDS: Mapping[str, Bound] = {
     "memory": Bound(share=0.10, amount=8 * 1024 * 1024),
-    "descriptors": Bound(share=0.10, amount=8),
+    "descriptors": Bound(share=0.10, amount=16),
     "threads": Bound(share=0.0, amount=3),
     "tasks": Bound(share=0.25, amount=60),
     "queue age": Bound(share=0.5, amount=2.0),
@@ -53,7 +53,7 @@ BOUNDS: Mapping[str, Bound] = {
     "p99": Bound(share=0.5, amount=100),
 }
 """By the last word of a figure's name. Memory: the allocator keeps what it got, in steps of megabytes. Descriptors and
-tasks: connections and pushes in flight vary with the faults of the minute. Times in milliseconds, ages in seconds:
+tasks: connections and pushes in flight vary with the faults of the minute. The queue: the median of the minute. Times in milliseconds, ages in seconds:
 two shared cores, other work beside."""
 
 

@@ -1,10 +1,12 @@
 """What a soak reads every minute: memory, descriptors, threads and tasks of the processes, the queue, the answers."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import aiohttp
@@ -12,6 +14,7 @@ import aiohttp
 from tests.chaos.patience import insist
 from tests.chaos.stage import Stage
 
+LOOK_SECONDS = 2.0
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -43,7 +46,14 @@ class Minutes:
         self._answers = 0
         self._pushes = 0
         self._acknowledged = 0
+        self._queue: list[tuple[float, float]] = []
         self.series: dict[str, list[float]] = {}
+
+    async def watch(self) -> None:
+        """Look at the queue every other second until cancelled: a fault fills it for a moment, a leak for good."""
+        while True:
+            self._queue.append(await self._look())
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def read(self) -> dict[str, float]:
         """Read everything once; what is counted is of the time since the last reading."""
@@ -56,7 +66,7 @@ class Minutes:
         if store is not None:
             found |= {name: value for name, value in _process("store", store).items() if "memory" not in name}
             found["store megabytes"] = _megabytes(store)
-        found |= await self._queue()
+        found |= self._looked()
         found |= self._counted()
         for name, value in found.items():
             self.series.setdefault(name, []).append(value)
@@ -69,13 +79,17 @@ class Minutes:
                 return float(line.split()[1])
         return 0.0
 
-    async def _queue(self) -> dict[str, float]:
-        text = await insist(lambda: _json(self._stage.session, self._stage.api.url + "/health"))
-        lanes = text["queue"].values()
-        return {
-            "queue depth": float(sum(lane["depth"] for lane in lanes)),
-            "queue age": max((lane["oldest_seconds"] or 0.0 for lane in lanes), default=0.0),
-        }
+    async def _look(self) -> tuple[float, float]:
+        health = await insist(lambda: _json(self._stage.session, self._stage.api.url + "/health"))
+        lanes = health["queue"].values()
+        age = max((lane["oldest_seconds"] or 0.0 for lane in lanes), default=0.0)
+        return float(sum(lane["depth"] for lane in lanes)), age
+
+    def _looked(self) -> dict[str, float]:
+        """The median since the last reading, and the worst."""
+        depths, ages = ([one[at] for one in self._queue] or [0.0] for at in (0, 1))
+        self._queue.clear()
+        return {"queue depth": median(depths), "queue age": median(ages), "queue age at most": max(ages)}
 
     def _counted(self) -> dict[str, float]:
         pbx, wire = self._stage.pbx, self._stage.wire

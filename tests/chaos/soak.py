@@ -45,7 +45,7 @@ def main(
     every: Annotated[float, typer.Option(help="Seconds between two readings.", min=1)] = MINUTE,
 ) -> None:
     """Hold a fixed rate for a while and judge whether everything stays flat. Exits 1 when it does not."""
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 200)
     options = Options(
         directory=Path(tempfile.mkdtemp(prefix="soak-")),
         kills=0,
@@ -119,12 +119,15 @@ class Soak:
 
     async def _read(self, stage: Stage) -> None:
         minutes = Minutes(stage)
+        looking = asyncio.create_task(minutes.watch())
         self._say(_HEADER)
         started = time.monotonic()
         count = max(1, round(self._seconds / self._every))
         for number in range(1, count + 1):
             await asyncio.sleep(max(0.0, started + number * self._every - time.monotonic()))
             self._say(_line(number * self._every / MINUTE, await minutes.read()))
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
         self._series = minutes.series
         self._verdicts = verdicts(self._series)
 
@@ -174,6 +177,7 @@ _COLUMNS = (
     ("store MB", "store megabytes"),
     ("queue", "queue depth"),
     ("age s", "queue age"),
+    ("worst s", "queue age at most"),
     ("accepted", "accepted"),
     ("pushed", "pushed"),
     ("p50 ms", "p50"),
@@ -189,7 +193,7 @@ def _line(minutes: float, found: dict[str, float]) -> str:
 def _shown(name: str, value: float) -> str:
     if name.endswith("memory"):
         return f"{value / 1024 / 1024:.1f}"
-    return f"{value:.1f}" if name.endswith(("age", "p50", "p99", "megabytes")) else f"{value:.0f}"
+    return f"{value:.1f}" if name.endswith(("age", "most", "p50", "p99", "megabytes")) else f"{value:.0f}"
 
 
 if __name__ == "__main__":
