@@ -53,8 +53,8 @@ BOUNDS: Mapping[str, Bound] = {
     "p99": Bound(share=0.5, amount=100),
 }
 """By the last word of a figure's name. Memory: the allocator keeps what it got, in steps of megabytes. Descriptors and
-tasks: connections and pushes in flight vary with the faults of the minute. The queue: the median of the minute. Times in milliseconds, ages in seconds:
-two shared cores, other work beside."""
+tasks: connections and pushes in flight vary with the faults of the minute. The queue: the median of the minute. Times
+in milliseconds, ages in seconds: two shared cores, other work beside."""
 
 
 def judge(name: str, readings: Sequence[float], bound: Bound) -> Verdict:
